@@ -1,0 +1,68 @@
+# Every target makes what it needs; a second call costs nothing.
+# Needed beforehand: Python 3.11 or newer, git, make. uv is used where it is found, and only makes it faster.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+.PHONY: help setup demo test lint check format lock bench bench-ingest clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## setup    make .venv with everything pinned in requirements.lock
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml instrumentation/pyproject.toml
+ifdef UV
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e . -e instrumentation
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . -e instrumentation
+endif
+	@touch $(STAMP)
+
+## demo     broker, shop, collector and dashboard on this machine (ARGS="--tui", "--seconds 60", …)
+demo: setup
+	@$(BIN)/headwater demo $(ARGS)
+
+## test     all tests; gets Apache Kafka, Java and a Chromium where it can (ARGS="-k lag", …)
+test: setup
+	@$(BIN)/python tests/prepare.py
+	$(BIN)/python -m pytest $(ARGS)
+
+## lint     format, ruff, mypy strict, import contracts
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+## check    lint and test
+check: lint test
+
+## format   put the code into shape
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## lock     renew requirements.lock (needs uv)
+lock:
+	uv lock --upgrade
+	uv export --all-extras --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \
+		-o requirements.lock > /dev/null
+
+## bench    all benchmarks
+bench: bench-ingest
+
+## bench-ingest  spans per CPU-second, acknowledgement times, bytes a span
+bench-ingest: setup
+	$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,1 @@
+"""What the stored spans, offsets and dead letters mean: SQL objects, pure rules, typed questions, layouts."""

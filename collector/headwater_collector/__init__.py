@@ -1,0 +1,1 @@
+"""Receives spans and Kafka's facts, makes them durable, stores them and serves questions."""

@@ -1,0 +1,1 @@
+"""Trace context and flow facts for Kafka clients."""
