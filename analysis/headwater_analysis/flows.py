@@ -1,0 +1,266 @@
+"""Which flows there were, and one flow with all of its parts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import HeadwaterError
+from .filter import compile_filter
+from .rows import select
+from .source import Source
+from .window import Window
+
+SORTS = ("started", "total", "wait", "work", "spans", "errors", "dead_letters")
+"""What a list of flows can be sorted by; the largest or newest stands first."""
+
+_SORT_COLUMNS = {"started": "started_at", "total": "total_ms", "wait": "wait_ms", "work": "work_ms"}
+SPAN_LIMIT = 50_000
+"""Spans of one flow that a screen loads; semantics of a flow end there too."""
+
+
+class NotFound(HeadwaterError):
+    """Nothing stored goes by that name."""
+
+
+@dataclass(frozen=True)
+class FlowRow:
+    """One flow: one run end to end, over one or more traces. Durations in milliseconds, times in ns UTC."""
+
+    flow_id: str
+    pathway_id: str | None
+    entry_service: str | None
+    entry_name: str | None
+    started_ns: int
+    ended_ns: int
+    total_ms: float
+    """First start to last end, whatever the root span says."""
+    wait_ms: float | None
+    """Sum over the hops; branches that ran side by side count each. None where no hop is known."""
+    work_ms: float | None
+    backoff_ms: float | None
+    spans: int
+    messages: int
+    services: tuple[str, ...]
+    topics: tuple[str, ...]
+    errors: int
+    dead_letters: int
+    status: str
+    """ok, error or open."""
+    complete: bool | None
+    orphan: bool | None
+    traces: int
+
+
+@dataclass(frozen=True)
+class SpanRow:
+    """A span of a flow, with the cause that made it part of the flow."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    service: str
+    name: str
+    kind: str
+    started_ns: int
+    ended_ns: int
+    duration_ms: float
+    status: str
+    status_message: str | None
+    error_type: str | None
+    cluster: str | None
+    topic: str | None
+    partition: int | None
+    message_offset: int | None
+    consumer_group: str | None
+    operation: str | None
+    event_id: str | None
+    cause_kind: str | None
+    """message, parent, origin, attempt, cause, event or link; None for the root."""
+    cause_trace_id: str | None
+    cause_span_id: str | None
+    shared: bool
+    """Belongs to other flows too, and does not count in this one's totals."""
+
+
+@dataclass(frozen=True)
+class EdgeRow:
+    """From cause to effect between two spans of a flow."""
+
+    kind: str
+    from_trace_id: str
+    from_span_id: str
+    to_trace_id: str
+    to_span_id: str
+    topic: str | None
+    partition: int | None
+    message_offset: int | None
+    consumer_group: str | None
+    primary_cause: bool
+    wait_ms: float | None
+
+
+@dataclass(frozen=True)
+class HopRow:
+    """One message's way through one delivery: send, wait, work."""
+
+    cluster: str | None
+    topic: str
+    partition: int
+    message_offset: int
+    consumer_group: str | None
+    attempt: int
+    producer_service: str | None
+    consumer_service: str | None
+    send_trace_id: str | None
+    send_span_id: str | None
+    trace_id: str
+    span_id: str
+    sent_ns: int | None
+    available_ns: int | None
+    started_ns: int
+    ended_ns: int
+    send_ms: float | None
+    wait_ms: float | None
+    local_wait_ms: float | None
+    work_ms: float | None
+    backoff_ms: float | None
+    total_ms: float | None
+    wait_method: str | None
+    wait_bound_ms: float | None
+    skewed: bool | None
+    status: str
+    error_type: str | None
+
+
+@dataclass(frozen=True)
+class FlowList:
+    """A page of flows, how many the filter lets through, and how new the store's newest flow is."""
+
+    rows: tuple[FlowRow, ...]
+    total: int
+    """Flows in the window that the filter lets through."""
+    unfiltered: int
+    """Flows in the window."""
+    newest_ns: int | None
+    """Start of the newest flow stored, in the window or not; None when there never was one."""
+
+
+@dataclass(frozen=True)
+class FlowDetail:
+    """Everything a picture of one flow needs."""
+
+    flow: FlowRow
+    spans: tuple[SpanRow, ...]
+    """Ordered by start; at most SPAN_LIMIT."""
+    edges: tuple[EdgeRow, ...]
+    hops: tuple[HopRow, ...]
+    cut: bool
+    """The flow has more spans than were loaded."""
+
+
+def list_flows(
+    source: Source,
+    window: Window,
+    q: str = "",
+    sort: str = "started",
+    ascending: bool = False,
+    limit: int = 200,
+) -> FlowList:
+    """The flows that started in the window and pass the filter line, newest first unless sorted otherwise.
+
+    Raises FilterError (a UsageError) when the filter cannot be read.
+    """
+    in_window, window_params = window.where("started_at")
+    condition = compile_filter(q)
+    order = _SORT_COLUMNS.get(sort, sort if sort in SORTS else "started_at")
+    where = f"from flows where {in_window} and {condition.sql}"
+    params = [*window_params, *condition.params]
+    direction = "asc" if ascending else "desc"
+    rows = select(
+        source, FlowRow, f"{where} order by {order} {direction} nulls last, flow_id limit ?", [*params, limit]
+    )
+    if len(rows) < limit:
+        total = len(rows)
+    else:
+        total = source.query(f"select count(*) {where}", params).rows[0][0]
+    counted = source.query(
+        f"select count(*) filter (where {in_window}), epoch_ns(max(started_at)) from flows", window_params
+    ).rows[0]
+    return FlowList(rows, total, counted[0], counted[1])
+
+
+def resolve(source: Source, anything: str) -> str:
+    """The flow that holds this flow id, trace id, span id, event id or message.
+
+    Raises NotFound with what may be asked for.
+    """
+    rows = source.query("select flow_id from flow_of(?) limit 1", [anything.strip()]).rows
+    if not rows:
+        raise NotFound(
+            f"No flow holds {anything!r}; give a flow, trace, span or event id, or a message as topic@partition:offset."
+        )
+    flow_id: str = rows[0][0]
+    return flow_id
+
+
+def load_flow(source: Source, anything: str) -> FlowDetail:
+    """One flow with its spans, edges and hops, found by any of the names that ``resolve`` takes."""
+    flow_id = resolve(source, anything)
+    flows = select(source, FlowRow, "from flows where flow_id = ?", [flow_id])
+    if not flows:
+        raise NotFound(f"The flow {flow_id} is no longer stored.")
+    spans = select(
+        source, SpanRow, "from flow_spans(?) order by started_at, span_id limit ?", [flow_id, SPAN_LIMIT + 1]
+    )
+    edges = select(source, EdgeRow, "from flow_edges(?) limit ?", [flow_id, SPAN_LIMIT * 2])
+    hops = select(
+        source,
+        HopRow,
+        "from flow_hops(?) order by started_at, span_id limit ?",
+        [flow_id, SPAN_LIMIT],
+    )
+    return FlowDetail(flows[0], spans[:SPAN_LIMIT], edges, hops, len(spans) > SPAN_LIMIT)
+
+
+@dataclass(frozen=True)
+class SpanFacts:
+    """What a side panel shows of one span beside its row."""
+
+    attributes: dict[str, Any]
+    resource: dict[str, Any]
+    scope: str | None
+    marks: tuple[str, ...]
+    links: tuple[dict[str, Any], ...]
+    """Links of this span: linked_trace_id, linked_span_id, topic, partition, message_offset."""
+    linked_from: tuple[dict[str, Any], ...]
+    """Spans that link to this one: trace_id, span_id."""
+    events: tuple[dict[str, Any], ...]
+    """occurred_at (ISO 8601), name, attributes."""
+
+
+def span_facts(source: Source, trace_id: str, span_id: str) -> SpanFacts:
+    """Attributes, links both ways and events of one span; raises NotFound."""
+    found = source.query(
+        "select attributes, resource, scope, marks from trace(?) where span_id = ? limit 1",
+        [trace_id, span_id],
+    ).dicts()
+    if not found:
+        raise NotFound(f"The span {span_id} of trace {trace_id} is not stored.")
+    span = found[0]
+    links = source.query(
+        "select linked_trace_id, linked_span_id, topic, partition, message_offset from span_links "
+        "where trace_id = ? and span_id = ? limit 200",
+        [trace_id, span_id],
+    ).dicts()
+    linked_from = source.query(
+        "select trace_id, span_id from span_links where linked_trace_id = ? and linked_span_id = ? limit 200",
+        [trace_id, span_id],
+    ).dicts()
+    events = source.query(
+        "select occurred_at, name, attributes from span_events where trace_id = ? and span_id = ? "
+        "order by occurred_at limit 200",
+        [trace_id, span_id],
+    ).dicts()
+    return SpanFacts(
+        span["attributes"] or {}, span["resource"] or {}, span["scope"], tuple(span["marks"] or ()),
+        tuple(links), tuple(linked_from), tuple(events),
+    )  # fmt: skip

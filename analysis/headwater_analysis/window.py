@@ -1,0 +1,45 @@
+"""A stretch of time that a question looks at, and how people write it."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from .errors import UsageError
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*$")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a duration such as ``500ms``, ``30s``, ``15m``, ``1.5h``, ``7d``.
+
+    Raises UsageError for anything else.
+    """
+    found = _DURATION.match(text)
+    if found is None:
+        raise UsageError(f"{text!r} is no duration; write for example 500ms, 30s, 15m, 2h or 7d.")
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """From (inclusive) and to (exclusive) in nanoseconds since the epoch, UTC; None is open."""
+
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+    @classmethod
+    def last(cls, duration: str, now_ns: int | None = None) -> "Window":
+        """The newest ``duration`` (such as ``15m``); it stays open towards now."""
+        now = time.time_ns() if now_ns is None else now_ns
+        return cls(now - int(parse_duration(duration) * 1e9), None)
+
+    def where(self, column: str) -> tuple[str, list[object]]:
+        """A SQL condition on a TIMESTAMP_NS column, and its parameters."""
+        terms: list[str] = []
+        params: list[object] = []
+        for sign, bound in ((">=", self.from_ns), ("<", self.to_ns)):
+            if bound is not None:
+                terms.append(f"{column} {sign} make_timestamp_ns(?)")
+                params.append(bound)
+        return " and ".join(terms) or "true", params
