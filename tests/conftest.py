@@ -1,0 +1,54 @@
+"""Fixtures that several rooms need: a real Kafka, a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kafka_harness
+
+CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _skip_or_fail(reason: str) -> None:
+    """A test that cannot run is skipped with the reason; under CI=true nothing may go unseen."""
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.KafkaBroker]:
+    """One Apache Kafka node for the whole session, empty at its start; choose names no other test uses."""
+    reason = kafka_harness.missing()
+    if reason is not None:
+        _skip_or_fail(reason)
+    broker = kafka_harness.KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Path of a Chromium: the system's, else the one Playwright brought."""
+    for command in CHROMIUM_COMMANDS:
+        found = shutil.which(command)
+        if found is not None:
+            return Path(found)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        brought = Path(playwright.chromium.executable_path)
+    if not brought.exists():
+        _skip_or_fail(
+            "The browser tests need a Chromium: apt-get install chromium, "
+            "or .venv/bin/python -m playwright install chromium"
+        )
+    return brought
