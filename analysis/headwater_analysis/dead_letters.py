@@ -35,7 +35,7 @@ class FailureGroupRow:
 
 @dataclass(frozen=True)
 class LetterRow:
-    """One message in a dead-letter topic. Key, value and headers are None unless capturing them is switched on."""
+    """One message in a dead-letter topic. Key, value and headers are None unless their capture is on."""
 
     cluster: str | None
     topic: str
@@ -47,7 +47,7 @@ class LetterRow:
     origin_offset: int | None
     origin_group: str | None
     family: str | None
-    """Which convention of headers it follows; None when only the topic's name says that it is a dead letter."""
+    """Which convention of headers it follows; None when only the topic's name speaks."""
     error_type: str | None
     error_message: str | None
     attempts: int | None
@@ -96,8 +96,8 @@ def letter(source: Source, coordinates: Coordinates) -> LetterRow:
     found = select(
         source,
         LetterRow,
-        "from dead_letters where topic = ? and partition = ? and message_offset = ? and (? is null or cluster = ?) "
-        "limit 1",
+        "from dead_letters where topic = ? and partition = ? and message_offset = ? "
+        "and (? is null or cluster = ?) limit 1",
         [
             coordinates.topic,
             coordinates.partition,

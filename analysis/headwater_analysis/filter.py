@@ -1,7 +1,7 @@
-"""The filter line over flows: ``service:payments topic:orders.* status:error wait>2s -topic:audit "free text"``.
+"""The filter line over flows: ``service:payments topic:orders.* status:error wait>2s -topic:audit "text"``.
 
-Parsed once, compiled to one parameterised SQL condition on the relation ``flows``. Values never become part of
-the statement.
+Parsed once, compiled to one parameterised SQL condition on the relation ``flows``. Values never become
+part of the statement.
 """
 
 import re
@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from .errors import UsageError
 from .window import parse_duration
 
-_TEXT = {"service": "services", "topic": "topics", "status": "status", "entry": "entry_name", "flow": "flow_id",
-         "pathway": "pathway_id"}  # fmt: skip
+_TEXT = {
+    "service": "services",
+    "topic": "topics",
+    "status": "status",
+    "entry": "entry_name",
+    "flow": "flow_id",
+    "pathway": "pathway_id",
+}
 _LISTS = {"services", "topics"}
 _DURATIONS = {"total": "total_ms", "wait": "wait_ms", "work": "work_ms", "backoff": "backoff_ms"}
 _COUNTS = {"spans": "spans", "messages": "messages", "errors": "errors", "dead_letters": "dead_letters"}

@@ -196,7 +196,8 @@ def resolve(source: Source, anything: str) -> str:
     rows = source.query("select flow_id from flow_of(?) limit 1", [anything.strip()]).rows
     if not rows:
         raise NotFound(
-            f"No flow holds {anything!r}; give a flow, trace, span or event id, or a message as topic@partition:offset."
+            f"No flow holds {anything!r}; give a flow, trace, span or event id, "
+            "or a message as topic@partition:offset."
         )
     flow_id: str = rows[0][0]
     return flow_id

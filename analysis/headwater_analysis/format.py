@@ -1,4 +1,4 @@
-"""Durations, counts, ages, states and colours as text: the same in the terminal, the browser and the commands."""
+"""Durations, counts, ages, states and colours as text: the same on both screens and in the commands."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ UNKNOWN = "–"
 
 
 def duration_ms(milliseconds: float | None) -> str:
-    """A duration in at most four significant figures: ``0.8 ms``, ``12.4 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """A duration in a few significant figures: ``0.8 ms``, ``12.4 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if milliseconds is None:
         return UNKNOWN
     if milliseconds < 0:

@@ -108,7 +108,8 @@ def partitions(
     return select(
         source,
         PartitionRow,
-        "from lag where consumer_group = ? and topic = ? and (? is null or cluster = ?) order by cluster, partition",
+        "from lag where consumer_group = ? and topic = ? and (? is null or cluster = ?) "
+        "order by cluster, partition",
         [group, topic, cluster, cluster],
         since_ns="epoch_ns(since)",
     )
@@ -138,7 +139,7 @@ def history(source: Source, group: str, topic: str, window: Window) -> tuple[Lag
 def trends(
     source: Source, window: Window, points: int = 40
 ) -> dict[tuple[str, str], tuple[float | None, ...]]:
-    """Total lag of every group on every topic in ``points`` equal steps of the window: what a sparkline draws.
+    """Total lag of every group on every topic in ``points`` equal steps of the window, for sparklines.
 
     The key is (consumer group, topic); a step without a sample is None.
     """
@@ -156,7 +157,8 @@ def trends(
             select consumer_group, topic, sampled_at, sum(lag) as lag
             from commit_samples where sampled_at >= make_timestamp_ns(?)::timestamp group by all
         )
-        select consumer_group, topic, least((epoch_ns(sampled_at) - ?) // ?, ? - 1)::integer as step, avg(lag) as lag
+        select consumer_group, topic, least((epoch_ns(sampled_at) - ?) // ?, ? - 1)::integer as step,
+               avg(lag) as lag
         from polls group by all
         """,
         [start, start, step, points],

@@ -1,4 +1,4 @@
-"""Answers as frozen dataclasses: a field is the column of its name, so that neither can drift from the other."""
+"""Answers as frozen dataclasses: a field is the column of its name, so that neither can drift."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,7 +12,8 @@ Row = TypeVar("Row")
 def columns(kind: type[Any], **instead: str) -> str:
     """The SELECT list for a dataclass: its field names, or the expression given for one of them.
 
-    A field whose name ends in ``_ns`` is read from the time column of its stem: ``started_ns`` from ``started_at``.
+    A field whose name ends in ``_ns`` is read from the time column of its stem: ``started_ns`` from
+    ``started_at``.
     """
     parts = []
     for field in fields(kind):
