@@ -1,4 +1,4 @@
-"""What loading a room costs and brings along: seen from a fresh interpreter, where the static graph is blind."""
+"""What loading a room costs and brings along, seen from a fresh interpreter."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What ships: the wheels hold every file that a room needs, and nothing of the tests; the lock names no host."""
+"""What ships: wheels with every file that a room needs and no tests, and a lock that names no host."""
 
 import re
 import subprocess

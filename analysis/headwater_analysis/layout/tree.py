@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from headwater_analysis.flows import FlowDetail, HopRow, SpanRow
+
 from .elastic_axis import Axis, mostly_idle
 
 
