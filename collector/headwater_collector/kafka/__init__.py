@@ -1,0 +1,1 @@
+"""What headwater learns from Kafka itself: offsets, groups, single records, dead letters."""
