@@ -1,0 +1,288 @@
+"""Spans to Arrow columns: one place where rows are judged and built, whichever encoding they came in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+
+from headwater_collector import records
+
+from .attributes import NOTHING, Attributes, Promoted, as_text, promoted
+
+UNKNOWN_SERVICE = "unknown_service"
+KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
+STATUSES = ("unset", "ok", "error")
+SECOND = 1_000_000_000
+FAR_FUTURE_NS = 24 * 3600 * SECOND
+"""A clock is hours off with a wrong time zone; beyond a day it is no clock."""
+FAR_PAST_NS = 30 * 24 * 3600 * SECOND
+"""Older than any retry or queue keeps things: an import, or a clock never set."""
+MAX_NS = 2**63 - 2
+"""The last nanosecond that the store's timestamps can hold; the next one means infinity."""
+MAX_PARTS = 65_535
+"""Links or events of one span; more do not fit their position, and no screen could show them."""
+RAW_BYTES = 64 * 1024
+"""What the quarantine keeps of one thing: enough to see what it was."""
+
+Event = tuple[int, str, Attributes]
+Link = tuple[str, str, str, int, Attributes]
+
+_NO_TRACE = "0" * 32
+_NO_SPAN = "0" * 16
+
+
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    if not rows:
+        return schema.empty_table()
+    columns = zip(*rows, strict=True)
+    return pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def content_id(*parts: bytes) -> int:
+    """64 bits that are the same for the same content, in every process."""
+    hashed = blake2b(digest_size=8)
+    for part in parts:
+        hashed.update(len(part).to_bytes(4, "big"))
+        hashed.update(part)
+    return int.from_bytes(hashed.digest(), "big")
+
+
+class RecentIds:
+    """Span ids seen lately; about `size` of them, half of which are forgotten at a time."""
+
+    def __init__(self, size: int = 200_000) -> None:
+        self._half = size // 2
+        self._new: set[str] = set()
+        self._old: set[str] = set()
+
+    def seen(self, span: str) -> bool:
+        """Whether this id was here before; remembers it."""
+        if span in self._new or span in self._old:
+            return True
+        self._new.add(span)
+        if len(self._new) > self._half:
+            self._old, self._new = self._new, set()
+        return False
+
+
+class BatchBuilder:
+    """Collects rows; a span that is refused leaves none behind."""
+
+    def __init__(self, recent: RecentIds) -> None:
+        self._recent = recent
+        self._spans: list[tuple[Any, ...]] = []
+        self._links: list[tuple[Any, ...]] = []
+        self._events: list[tuple[Any, ...]] = []
+        self._resources: dict[int, tuple[Any, ...]] = {}
+        self._scopes: dict[int, tuple[Any, ...]] = {}
+        self._done: list[tuple[pa.Table, pa.Table, pa.Table]] = []
+        self.quarantined: list[records.Quarantined] = []
+        self.repairs: Counter[str] = Counter()
+        """What was stored although it was odd: bad_text, duplicate_key, …"""
+        self.received_ns = 0
+        self.door = ""
+        self._service = UNKNOWN_SERVICE
+        self._resource_id = 0
+        self._scope_id = 0
+
+    def begin_request(self, received_ns: int, door: str) -> None:
+        """What follows came in one request."""
+        self.received_ns = received_ns
+        self.door = door
+        if len(self._spans) >= 8192:
+            self._flush()  # columns take a tenth of the room that rows of Python objects take
+
+    def resource(self, attributes: Attributes, schema_url: str) -> tuple[int, str]:
+        """(id, service) of a resource."""
+        text = as_text(dict(sorted(attributes.items())))
+        resource_id = content_id(text, schema_url.encode())
+        service = attributes.get("service.name")
+        service = str(service) if service not in (None, "") else UNKNOWN_SERVICE
+        if resource_id not in self._resources:
+            row = (resource_id, self.received_ns, service, text, schema_url or None)
+            self._resources[resource_id] = row
+        return resource_id, service
+
+    def scope(self, name: str, version: str, attributes: Attributes) -> int:
+        """Id of an instrumentation scope."""
+        text = as_text(dict(sorted(attributes.items())))
+        scope_id = content_id(name.encode(), version.encode(), text)
+        if scope_id not in self._scopes:
+            self._scopes[scope_id] = (scope_id, self.received_ns, name or None, version or None, text)
+        return scope_id
+
+    def refuse(self, reason: str, detail: str, raw: bytes | None = None) -> None:
+        """Keep something that cannot be stored, with the reason."""
+        self.quarantined.append(
+            records.Quarantined(self.received_ns, self.door, reason, detail, raw and raw[:RAW_BYTES])
+        )
+
+    def add_span(
+        self,
+        resource_id: int,
+        service: str,
+        scope_id: int,
+        trace_id: str,
+        span_id: str,
+        parent: str,
+        trace_state: str,
+        flags: int,
+        name: str,
+        kind: int,
+        start: int,
+        end: int,
+        status: int,
+        message: str,
+        attributes: Attributes,
+        dropped: tuple[int, int, int],
+        events: Sequence[Event],
+        links: Sequence[Link],
+    ) -> str | None:
+        """Add one span; returns why it was refused. Ids are lower-case hex, times nanoseconds, 0 unknown."""
+        if len(trace_id) != 32 or trace_id == _NO_TRACE:
+            return "trace_id"
+        if len(span_id) != 16 or span_id == _NO_SPAN:
+            return "span_id"
+        received = self.received_ns
+        marks: list[str] | None = None
+        if not received - FAR_PAST_NS < start <= end < received + FAR_FUTURE_NS:
+            marks = _time_marks(start, end, received)
+        if self._recent.seen(span_id):
+            marks = [*(marks or ()), "repeated_id"]
+        if parent and (len(parent) != 16 or parent == _NO_SPAN):
+            if parent.strip("0"):
+                marks = [*(marks or ()), "bad_parent"]
+            parent = ""
+        columns: Promoted = NOTHING
+        if (
+            "messaging.system" in attributes
+            or "messaging.destination.name" in attributes
+            or "headwater.event.id" in attributes
+        ):
+            columns = promoted(attributes)
+        error_type = attributes.get("error.type")
+        text = as_text(attributes)
+        if events:
+            if error_type is None:
+                error_type = _exception_type(events)
+            self._add_events(trace_id, span_id, events)
+        if links:
+            self._add_links(trace_id, span_id, links)
+        self._spans.append(
+            (
+                received,
+                trace_id,
+                span_id,
+                parent or None,
+                trace_state or None,
+                flags,
+                service,
+                name,
+                KINDS[kind] if 0 <= kind < 6 else "internal",
+                start if 0 < start <= MAX_NS else None,
+                end if 0 < end <= MAX_NS else None,
+                STATUSES[status] if 0 <= status < 3 else "unset",
+                message or None,
+                error_type if error_type is None else str(error_type),
+                text,
+                resource_id,
+                scope_id,
+                *dropped,
+                *columns,
+                marks,
+            )
+        )
+        return None
+
+    def _add_events(self, trace_id: str, span_id: str, events: Sequence[Event]) -> None:
+        if len(events) > MAX_PARTS:
+            self.repairs["too_many_events"] += len(events) - MAX_PARTS
+            events = events[:MAX_PARTS]
+        self._events.extend(
+            [
+                (
+                    self.received_ns,
+                    trace_id,
+                    span_id,
+                    position,
+                    time if 0 < time <= MAX_NS else None,
+                    name,
+                    as_text(attributes),
+                )
+                for position, (time, name, attributes) in enumerate(events)
+            ]
+        )
+
+    def _add_links(self, trace_id: str, span_id: str, links: Sequence[Link]) -> None:
+        if len(links) > MAX_PARTS:
+            self.repairs["too_many_links"] += len(links) - MAX_PARTS
+            links = links[:MAX_PARTS]
+        for position, (linked_trace, linked_span, state, flags, attributes) in enumerate(links):
+            found = promoted(attributes) if attributes else NOTHING
+            self._links.append(
+                (
+                    self.received_ns,
+                    trace_id,
+                    span_id,
+                    position,
+                    linked_trace if len(linked_trace) == 32 and linked_trace != _NO_TRACE else None,
+                    linked_span if len(linked_span) == 16 and linked_span != _NO_SPAN else None,
+                    state or None,
+                    flags,
+                    found.cluster,
+                    found.topic,
+                    found.partition,
+                    found.message_offset,
+                    as_text(attributes),
+                )
+            )
+
+    def _flush(self) -> None:
+        self._done.append(
+            (
+                _table(self._spans, records.SPAN_SCHEMA),
+                _table(self._links, records.LINK_SCHEMA),
+                _table(self._events, records.EVENT_SCHEMA),
+            )
+        )
+        self._spans, self._links, self._events = [], [], []
+
+    def finish(self, requests: Sequence[records.RequestSeen] = ()) -> records.SpanBatch:
+        """Everything added, as columns."""
+        self._flush()
+        spans, links, events = zip(*self._done, strict=True)
+        return records.SpanBatch(
+            spans=pa.concat_tables(spans),
+            links=pa.concat_tables(links),
+            events=pa.concat_tables(events),
+            resources=_table(list(self._resources.values()), records.RESOURCE_SCHEMA),
+            scopes=_table(list(self._scopes.values()), records.SCOPE_SCHEMA),
+            quarantined=self.quarantined,
+            requests=requests,
+        )
+
+
+def _time_marks(start: int, end: int, received: int) -> list[str] | None:
+    marks = []
+    if start == 0 or end == 0:
+        marks.append("no_time")
+    elif end < start:
+        marks.append("ends_before_start")
+    if max(start, end) >= received + FAR_FUTURE_NS:
+        marks.append("far_future")
+    elif 0 < max(start, end) and min(start or end, end or start) <= received - FAR_PAST_NS:
+        marks.append("far_past")
+    return marks or None
+
+
+def _exception_type(events: Iterable[Event]) -> Any:
+    for _, name, attributes in events:
+        if name == "exception" and attributes.get("exception.type"):
+            return attributes["exception.type"]
+    return None
