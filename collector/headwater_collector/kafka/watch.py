@@ -1,9 +1,13 @@
 """Everything the collector learns from Kafka: one poll loop and one dead-letter reader a cluster."""
 
+import asyncio
 from collections.abc import Sequence
 
-from ..store import Store
+from headwater_collector.store import Store
+
 from .cluster_config import ClusterConfig
+from .cluster_watch import ClusterWatch
+from .dead_letter_reader import DeadLetterReader
 
 __all__ = ["ClusterConfig", "KafkaWatch"]
 
@@ -20,14 +24,26 @@ class KafkaWatch:
         dead_letter_patterns: Sequence[str] = (),
         capture: str = "class",
     ) -> None:
-        self._store = store
+        self._watches = [ClusterWatch(store, config, poll_seconds) for config in clusters]
+        self._readers = [
+            DeadLetterReader(
+                store, watch, patterns=dead_letter_patterns, capture=capture, poll_seconds=poll_seconds
+            )
+            for watch in self._watches
+            if watch.config.read_records
+        ]
 
     async def start(self) -> None:
         """Start watching; a cluster that is not there is a state with a reason, never an error here."""
+        for part in (*self._watches, *self._readers):
+            await part.start()
 
     async def stop(self) -> None:
         """End all loops; returns when nothing writes to the store any more."""
+        await asyncio.gather(*(reader.stop() for reader in self._readers))
+        await asyncio.gather(*(watch.stop() for watch in self._watches))
 
     def status(self) -> list[dict[str, object]]:
-        """One entry a cluster: name, bootstrap, state, reason, polls, skipped, poll_ms."""
-        return []
+        """One entry a cluster: name, bootstrap, cluster, state, reason, polls, …, and its dead-letter reader."""
+        readers = {reader.name: reader.status() for reader in self._readers}
+        return [{**watch.status(), "dead_letters": readers.get(watch.config.name)} for watch in self._watches]

@@ -1,0 +1,45 @@
+"""How many lives a topic of one name has had: told by its id, or by an end offset that falls."""
+
+from collections.abc import Callable, Mapping
+
+from .history import Life
+from .snapshot import Snapshot
+
+
+class Lives:
+    """The incarnation of each topic; starts from what the store knows."""
+
+    def __init__(self, known: Mapping[str, Life] | None = None) -> None:
+        self._lives: dict[str, Life] = dict(known or {})
+
+    def __getitem__(self, topic: str) -> Life:
+        return self._lives[topic]
+
+    def incarnation(self, topic: str) -> int:
+        """0 for a topic that was never seen."""
+        life = self._lives.get(topic)
+        return life.incarnation if life is not None else 0
+
+    def take(self, snapshot: Snapshot, end_fell: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        """(topics whose life is new or has changed its shape, topics that were recreated)."""
+        changed: list[str] = []
+        recreated: list[str] = []
+        for topic, partitions in snapshot.topics.items():
+            topic_id = snapshot.topic_ids.get(topic)
+            life = self._lives.get(topic)
+            if life is None:
+                self._lives[topic] = Life(0, topic_id, partitions, snapshot.at)
+                changed.append(topic)
+                continue
+            if topic_id is not None and life.topic_id is not None:
+                again = topic_id != life.topic_id
+            else:
+                again = end_fell(topic)
+            if again:
+                self._lives[topic] = Life(life.incarnation + 1, topic_id, partitions, snapshot.at)
+                changed.append(topic)
+                recreated.append(topic)
+            elif partitions != life.partitions or (topic_id is not None and life.topic_id is None):
+                self._lives[topic] = Life(life.incarnation, topic_id, partitions, life.since)
+                changed.append(topic)
+        return changed, recreated

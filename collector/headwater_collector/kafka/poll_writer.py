@@ -1,0 +1,188 @@
+"""Writes polls to the store: samples, lives of topics, the present answers, the state of the cluster."""
+
+import json
+import time
+from collections.abc import Iterable
+
+from headwater_collector.store import Store, Writer
+
+from .answers import Answers, Row, moment
+from .cluster_config import ClusterConfig
+from .history import Life
+from .snapshot import Partition, Snapshot
+from .tracker import Tracker
+
+ENDS_REMEMBERED_SECONDS = 3 * 3600.0
+_OWN = ("lag_now", "group_health_now")
+
+
+def write_poll(
+    store: Store, config: ClusterConfig, tracker: Tracker, answers: Answers, new_lives: Iterable[str]
+) -> None:
+    """One poll, in one transaction."""
+    snapshot = tracker.snapshot
+    assert snapshot is not None
+    lives = [_life_row(snapshot.cluster, topic, tracker.lives[topic]) for topic in new_lives]
+    offsets, commits, groups = _offset_rows(tracker, snapshot), _commit_rows(answers), _group_rows(snapshot)
+    reason = "; ".join(snapshot.refusals) or None
+
+    def work(writer: Writer) -> None:
+        for life in lives:
+            key = {name: life[name] for name in ("cluster", "topic", "incarnation")}
+            writer.replace("topic_lives", [life], **key)
+        writer.append("offset_samples", offsets)
+        writer.append("commit_samples", commits)
+        writer.append("group_samples", groups)
+        writer.replace("lag_now", answers.lag, cluster=snapshot.cluster)
+        writer.replace("group_health_now", answers.group_health, cluster=snapshot.cluster)
+        writer.replace("cluster_rows", [_cluster_row(config, snapshot, reason)], name=config.name)
+        at = int(snapshot.at * 1e9)
+        for relation in (
+            "lag",
+            "group_health",
+            "clusters",
+            "offset_samples",
+            "commit_samples",
+            "group_samples",
+        ):
+            writer.changed(relation, at, at)
+
+    store.write(work)
+
+
+def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason: str, poll_ms: float) -> None:
+    """The cluster gave no answer: its state with the reason; what was known of its groups is now unknown."""
+    now = time.time()
+    row: Row = {
+        "cluster": cluster,
+        "name": config.name,
+        "bootstrap": config.bootstrap,
+        "state": "down",
+        "reason": reason,
+        "brokers": None,
+        "polled_at": moment(now),
+        "poll_ms": poll_ms,
+    }
+
+    def work(writer: Writer) -> None:
+        writer.replace("cluster_rows", [row], name=config.name)
+        if cluster is not None:
+            for table in _OWN:
+                writer.execute(
+                    f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
+                    "status = 'unknown', evidence = ? WHERE cluster = ?",
+                    [moment(now), f"the cluster could not be read: {reason}", cluster],
+                )
+        for relation in ("clusters", "lag", "group_health"):
+            writer.changed(relation, int(now * 1e9), int(now * 1e9))
+
+    store.write(work)
+
+
+def known_cluster(store: Store, name: str) -> str | None:
+    """The id that the cluster of this name had when it was last seen."""
+    rows = store.read("SELECT cluster FROM cluster_rows WHERE name = ? AND cluster IS NOT NULL", [name])
+    return str(rows[0][0]) if rows else None
+
+
+def restore(store: Store, cluster: str, poll_seconds: float) -> Tracker:
+    """A tracker that knows the lives of topics and the end offsets of the last three hours."""
+    lives = {
+        topic: Life(incarnation, topic_id, partitions, since)
+        for topic, incarnation, topic_id, partitions, since in store.read(
+            "SELECT topic, incarnation, topic_id, partitions, epoch(since) FROM topic_lives "
+            "WHERE cluster = ? ORDER BY incarnation",
+            [cluster],
+        )
+    }
+    tracker = Tracker(poll_seconds, lives)
+    samples = store.read(
+        "SELECT topic, partition, epoch(sampled_at), end_offset FROM offset_samples "
+        "WHERE cluster = ? AND epoch(sampled_at) >= ? AND end_offset IS NOT NULL ORDER BY sampled_at",
+        [cluster, time.time() - ENDS_REMEMBERED_SECONDS],
+    )
+    for topic, partition, at, end in samples:
+        tracker.remember_end(Partition(topic, partition), at, end)
+    return tracker
+
+
+def _cluster_row(config: ClusterConfig, snapshot: Snapshot, reason: str | None) -> Row:
+    return {
+        "cluster": snapshot.cluster,
+        "name": config.name,
+        "bootstrap": config.bootstrap,
+        "state": "degraded" if reason else "up",
+        "reason": reason,
+        "brokers": snapshot.brokers,
+        "polled_at": moment(snapshot.at),
+        "poll_ms": snapshot.poll_ms,
+    }
+
+
+def _life_row(cluster: str, topic: str, life: Life) -> Row:
+    return {
+        "cluster": cluster,
+        "topic": topic,
+        "incarnation": life.incarnation,
+        "topic_id": life.topic_id,
+        "partitions": life.partitions,
+        "since": moment(life.since),
+    }
+
+
+def _offset_rows(tracker: Tracker, snapshot: Snapshot) -> list[Row]:
+    at = moment(snapshot.at)
+    return [
+        {
+            "sampled_at": at,
+            "cluster": snapshot.cluster,
+            "topic": partition.topic,
+            "incarnation": tracker.lives.incarnation(partition.topic),
+            "partition": partition.partition,
+            "log_start": snapshot.log_start.get(partition),
+            "end_offset": end,
+            "stable_offset": snapshot.stable.get(partition),
+        }
+        for partition, end in snapshot.end.items()
+    ]
+
+
+_COMMIT_COLUMNS = (
+    *("sampled_at", "cluster", "consumer_group", "topic", "incarnation", "partition"),
+    *("committed", "lag", "lag_seconds", "lag_method"),
+)
+
+
+def _commit_rows(answers: Answers) -> list[Row]:
+    """One row a group and partition read by this poll."""
+    newest = max((row["sampled_at"] for row in answers.lag), default=None)  # type: ignore[type-var]
+    return [
+        {column: row[column] for column in _COMMIT_COLUMNS}
+        for row in answers.lag
+        if row["sampled_at"] == newest and row["end_offset"] is not None
+    ]
+
+
+def _group_rows(snapshot: Snapshot) -> list[Row]:
+    return [
+        {
+            "sampled_at": moment(snapshot.at),
+            "cluster": snapshot.cluster,
+            "consumer_group": group.group,
+            "state": group.state,
+            "protocol": group.protocol,
+            "members": len(group.members),
+            "assignment": json.dumps(
+                [
+                    {
+                        "member": member.member_id,
+                        "client": member.client_id,
+                        "host": member.host,
+                        "partitions": [list(each) for each in member.partitions],
+                    }
+                    for member in group.members
+                ]
+            ),
+        }
+        for group in snapshot.groups.values()
+    ]

@@ -1,0 +1,289 @@
+"""Polls one cluster through librdkafka's AdminClient: blocking calls, meant for a thread of their own.
+
+The log start is read first, then committed offsets, then the last stable and the end offsets: in another order a
+purge between two reads looks like a loss, and lag is understated.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from headwater_analysis.errors import Unavailable
+
+from .cluster_config import ClusterConfig, librdkafka_options
+from .snapshot import GroupSeen, Member, Partition, Snapshot
+
+GROUPS_AT_ONCE = 100  # offset requests in flight; each takes one group
+MOST_REFUSALS = 20
+
+_STATES = {
+    "PREPARING_REBALANCING": "preparing",
+    "COMPLETING_REBALANCING": "completing",
+    "STABLE": "stable",
+    "DEAD": "dead",
+    "EMPTY": "empty",
+}
+_AFTER = re.compile(r" \(after \d+ms.*\)$")  # librdkafka's count of attempts, different at each poll
+_INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
+
+
+class Poller:
+    """One cluster's admin connection. Not for use from several threads at a time."""
+
+    def __init__(self, config: ClusterConfig, *, timeout_seconds: float = 10.0) -> None:
+        self._config = config
+        self._timeout = timeout_seconds
+        self._admin: AdminClient | None = None
+        self._connection_error: str | None = None
+        self._closed = False
+
+    def poll(self) -> Snapshot:
+        """Ask everything once; raises Unavailable when the cluster as a whole gives no answer."""
+        started = time.monotonic()
+        refusals = _Refusals()
+        admin = self._connect()
+        metadata = self._metadata(admin)
+        cluster = metadata.cluster_id or f"unnamed-{self._config.name}"
+        groups = self._groups(admin, refusals)
+        known, readable = _partitions(metadata, refusals)
+        topics = {name: count for name, count in known.items() if name not in _INTERNAL}
+        wanted = [each for each in readable if each.topic in topics]
+        log_start = self._offsets(admin, wanted, OffsetSpec.earliest(), refusals)
+        committed = self._committed(admin, groups, refusals)
+        extra = {each for offsets in committed.values() for each in offsets if each.topic in _INTERNAL}
+        wanted += [each for each in readable if each in extra]
+        described = self._describe(admin, groups, refusals)
+        stable = self._offsets(admin, wanted, OffsetSpec.latest(), refusals, IsolationLevel.READ_COMMITTED)
+        end = self._offsets(admin, wanted, OffsetSpec.latest(), refusals)
+        return Snapshot(
+            at=time.time(),
+            cluster=cluster,
+            brokers=len(metadata.brokers),
+            topics=topics,
+            topic_ids=self._topic_ids(admin, list(topics)),
+            groups=described,
+            committed=committed,
+            log_start=log_start,
+            stable=stable,
+            end=end,
+            group_refusals=refusals.groups,
+            groups_complete=refusals.groups_complete,
+            refusals=refusals.sentences(),
+            poll_ms=(time.monotonic() - started) * 1000,
+        )
+
+    def close(self) -> None:
+        """Let the connection go; a poll that is under way ends at its next step."""
+        self._closed = True
+        self._admin = None
+
+    def _connect(self) -> AdminClient:
+        if self._closed:
+            raise Unavailable("the poller is closed")
+        if self._admin is None:
+            options = librdkafka_options(self._config)
+            try:
+                self._admin = AdminClient({**options, "error_cb": self._remember_error})
+            except KafkaException as error:
+                raise Unavailable(f"its options are refused: {_reason(error)}") from error
+        return self._admin
+
+    def _remember_error(self, error: KafkaError) -> None:
+        self._connection_error = _AFTER.sub("", str(error.str()))
+
+    def _metadata(self, admin: AdminClient) -> Any:
+        try:
+            metadata = admin.list_topics(timeout=self._timeout)
+        except KafkaException as error:
+            admin.poll(0)  # delivers what librdkafka knows of the connection
+            reason = self._connection_error or f"no answer within {self._timeout:.0f} s ({_reason(error)})"
+            raise Unavailable(f"{self._config.bootstrap} does not answer: {reason}") from error
+        admin.poll(0)
+        self._connection_error = None
+        return metadata
+
+    def _groups(self, admin: AdminClient, refusals: "_Refusals") -> list[str]:
+        answer = self._result(lambda: admin.list_consumer_groups(request_timeout=self._timeout))
+        if isinstance(answer, str):
+            refusals.groups_complete = False
+            refusals.add("the list of groups", answer)
+            return []
+        for error in answer.errors or ():
+            refusals.groups_complete = False
+            refusals.add("the list of groups", _reason(error))
+        return sorted({listing.group_id for listing in answer.valid or ()})
+
+    def _describe(self, admin: AdminClient, groups: list[str], refusals: "_Refusals") -> dict[str, GroupSeen]:
+        if not groups:
+            return {}
+        futures = self._result_map(
+            lambda: admin.describe_consumer_groups(groups, request_timeout=self._timeout), groups
+        )
+        found: dict[str, GroupSeen] = {}
+        for group, future in futures.items():
+            described = self._wait(future)
+            if isinstance(described, str):
+                refusals.add_group(group, f"members of group {group}", described)
+                continue
+            found[group] = GroupSeen(
+                group=group,
+                state=_STATES.get(described.state.name, "unknown"),
+                protocol="consumer" if described.type.name == "CONSUMER" else "classic",
+                members=tuple(map(_member, described.members or ())),
+            )
+        return found
+
+    def _committed(
+        self, admin: AdminClient, groups: list[str], refusals: "_Refusals"
+    ) -> dict[str, dict[Partition, int]]:
+        found: dict[str, dict[Partition, int]] = {}
+        for first in range(0, len(groups), GROUPS_AT_ONCE):
+            futures: dict[str, Future[Any] | str] = {}
+            for group in groups[first : first + GROUPS_AT_ONCE]:
+                request = [ConsumerGroupTopicPartitions(group)]
+                futures |= self._result_map(
+                    lambda request=request: admin.list_consumer_group_offsets(  # type: ignore[misc]
+                        request, request_timeout=self._timeout
+                    ),
+                    [group],
+                )
+            for group, future in futures.items():
+                answer = self._wait(future)
+                if isinstance(answer, str):
+                    refusals.add_group(group, f"committed offsets of group {group}", answer)
+                    continue
+                found[group] = {
+                    Partition(each.topic, each.partition): each.offset
+                    for each in answer.topic_partitions or ()
+                    if each.offset >= 0 and each.error is None
+                }
+        return found
+
+    def _offsets(
+        self,
+        admin: AdminClient,
+        partitions: list[Partition],
+        spec: OffsetSpec,
+        refusals: "_Refusals",
+        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+    ) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        asked = {TopicPartition(each.topic, each.partition): spec for each in partitions}
+        futures = self._result_map(
+            lambda: admin.list_offsets(asked, isolation_level=isolation, request_timeout=self._timeout),
+            list(asked),
+        )
+        found: dict[Partition, int] = {}
+        for key, future in futures.items():
+            answer = self._wait(future)
+            if isinstance(answer, str):
+                refusals.add(f"offsets of topic {key.topic}", answer)
+            else:
+                found[Partition(key.topic, key.partition)] = answer.offset
+        return found
+
+    def _topic_ids(self, admin: AdminClient, topics: list[str]) -> dict[str, str]:
+        """Topic ids; a broker that has none, or refuses, leaves them out: lives are then told by falling ends."""
+        if not topics:
+            return {}
+        futures = self._result_map(
+            lambda: admin.describe_topics(TopicCollection(topics), request_timeout=self._timeout), topics
+        )
+        found: dict[str, str] = {}
+        for topic, future in futures.items():
+            answer = self._wait(future)
+            if not isinstance(answer, str) and (answer.topic_id.get_most_significant_bits() or 0) != 0:
+                found[topic] = str(answer.topic_id)
+        return found
+
+    def _result_map(
+        self, call: Callable[[], Mapping[Any, Future[Any]]], keys: Iterable[Any]
+    ) -> dict[Any, Future[Any] | str]:
+        """A call's futures by key; a call refused as a whole is a reason for each key."""
+        if self._closed:
+            raise Unavailable("the poller is closed")
+        try:
+            return dict(call())
+        except (KafkaException, ValueError, TypeError) as error:
+            return dict.fromkeys(keys, _reason(error))
+
+    def _result(self, call: Callable[[], Future[Any]]) -> Any:
+        return self._wait(self._result_map(lambda: {"": call()}, [""])[""])
+
+    def _wait(self, future: "Future[Any] | str") -> Any:
+        """The future's result, or the reason for which there is none, as text."""
+        if isinstance(future, str):
+            return future
+        try:
+            return future.result(self._timeout + 1)
+        except (KafkaException, TimeoutError) as error:
+            return _reason(error)
+
+
+class _Refusals:
+    """Reasons by what was refused: a topic of a hundred partitions is one sentence."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], None] = {}
+        self.groups: dict[str, str] = {}
+        self.groups_complete = True
+
+    def add(self, what: str, reason: str) -> None:
+        self._found[what, reason] = None
+
+    def add_group(self, group: str, what: str, reason: str) -> None:
+        self.add(what, reason)
+        self.groups[group] = f"{what}: {reason}"
+
+    def sentences(self) -> tuple[str, ...]:
+        said = [f"{what}: {reason}" for what, reason in self._found]
+        more = len(said) - MOST_REFUSALS
+        return tuple(said) if more <= 0 else (*said[:MOST_REFUSALS], f"and {more} more")
+
+
+def _partitions(metadata: Any, refusals: _Refusals) -> tuple[dict[str, int], list[Partition]]:
+    """Topic -> number of partitions, and those partitions that have a leader to ask."""
+    counts: dict[str, int] = {}
+    readable: list[Partition] = []
+    for name, topic in metadata.topics.items():
+        if topic.error is not None:
+            refusals.add(f"topic {name}", _reason(KafkaException(topic.error)))
+            continue
+        counts[name] = len(topic.partitions)
+        for number, partition in topic.partitions.items():
+            if partition.leader < 0:
+                refusals.add(f"topic {name}", f"partition {number} has no leader")
+            else:
+                readable.append(Partition(name, number))
+    return counts, readable
+
+
+def _member(member: Any) -> Member:
+    assigned = member.assignment.topic_partitions if member.assignment else ()
+    return Member(
+        member_id=member.member_id or "",
+        client_id=member.client_id or "",
+        host=member.host or "",
+        partitions=tuple(Partition(each.topic, each.partition) for each in assigned),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The words of an error, without librdkafka's wrapping."""
+    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
+        inner = error.args[0]
+        return str(inner.str() or inner.name())
+    return str(error) or type(error).__name__

@@ -1,0 +1,62 @@
+"""What one poll of a cluster saw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Partition(NamedTuple):
+    """A partition of a topic, as a key."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a consumer group."""
+
+    member_id: str
+    client_id: str
+    host: str
+    partitions: tuple[Partition, ...]
+
+
+@dataclass(frozen=True)
+class GroupSeen:
+    """A consumer group as the coordinator describes it."""
+
+    group: str
+    state: str
+    """stable | empty | dead | preparing | completing | unknown"""
+    protocol: str
+    """classic | consumer"""
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One poll. Offsets that could not be read are absent, and `refusals` says why."""
+
+    at: float
+    """Seconds since the epoch, when the end offsets were read."""
+    cluster: str
+    """The cluster id."""
+    brokers: int
+    topics: Mapping[str, int]
+    """Topic -> number of partitions, internal topics left out unless a group reads them."""
+    topic_ids: Mapping[str, str]
+    """Empty where the broker gives none."""
+    groups: Mapping[str, GroupSeen]
+    committed: Mapping[str, Mapping[Partition, int]]
+    """Group -> committed offsets; a group whose offsets could not be read is absent."""
+    log_start: Mapping[Partition, int]
+    stable: Mapping[Partition, int]
+    end: Mapping[Partition, int]
+    group_refusals: Mapping[str, str]
+    """Group -> why its offsets or its members could not be read; such a group gets no verdict."""
+    groups_complete: bool
+    """False when a coordinator did not list its groups: one that is missing may still be there."""
+    refusals: tuple[str, ...]
+    """What could not be read and why, one sentence each."""
+    poll_ms: float
