@@ -1,7 +1,7 @@
 """Polls one cluster through librdkafka's AdminClient: blocking calls, meant for a thread of their own.
 
-The log start is read first, then committed offsets, then the last stable and the end offsets: in another order a
-purge between two reads looks like a loss, and lag is understated.
+The log start is read first, then committed offsets, then the last stable and the end offsets: in another
+order a purge between two reads looks like a loss, and lag is understated.
 """
 
 import re
@@ -18,7 +18,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from headwater_analysis.errors import Unavailable
 
@@ -35,6 +35,7 @@ _STATES = {
     "DEAD": "dead",
     "EMPTY": "empty",
 }
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _AFTER = re.compile(r" \(after \d+ms.*\)$")  # librdkafka's count of attempts, different at each poll
 _INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
 
@@ -60,13 +61,13 @@ class Poller:
         known, readable = _partitions(metadata, refusals)
         topics = {name: count for name, count in known.items() if name not in _INTERNAL}
         wanted = [each for each in readable if each.topic in topics]
-        log_start = self._offsets(admin, wanted, OffsetSpec.earliest(), refusals)
+        log_start = self._offsets(admin, wanted, _EARLIEST, refusals)
         committed = self._committed(admin, groups, refusals)
         extra = {each for offsets in committed.values() for each in offsets if each.topic in _INTERNAL}
         wanted += [each for each in readable if each in extra]
         described = self._describe(admin, groups, refusals)
-        stable = self._offsets(admin, wanted, OffsetSpec.latest(), refusals, IsolationLevel.READ_COMMITTED)
-        end = self._offsets(admin, wanted, OffsetSpec.latest(), refusals)
+        stable = self._offsets(admin, wanted, _LATEST, refusals, IsolationLevel.READ_COMMITTED)
+        end = self._offsets(admin, wanted, _LATEST, refusals)
         return Snapshot(
             at=time.time(),
             cluster=cluster,
@@ -93,9 +94,9 @@ class Poller:
         if self._closed:
             raise Unavailable("the poller is closed")
         if self._admin is None:
-            options = librdkafka_options(self._config)
+            options = {**librdkafka_options(self._config), "error_cb": self._remember_error}
             try:
-                self._admin = AdminClient({**options, "error_cb": self._remember_error})
+                self._admin = AdminClient(options)
             except KafkaException as error:
                 raise Unavailable(f"its options are refused: {_reason(error)}") from error
         return self._admin
@@ -196,7 +197,7 @@ class Poller:
         return found
 
     def _topic_ids(self, admin: AdminClient, topics: list[str]) -> dict[str, str]:
-        """Topic ids; a broker that has none, or refuses, leaves them out: lives are then told by falling ends."""
+        """Topic ids; a broker that has none or refuses leaves them out."""
         if not topics:
             return {}
         futures = self._result_map(

@@ -105,7 +105,7 @@ async def _round(
 
 
 def _rounds(places: Iterable[Place]) -> list[dict[TopicPartition, Place]]:
-    """Places sorted into rounds that name each partition once: groups may stand at different offsets of it."""
+    """Places in rounds that name each partition once: groups may stand at different offsets of it."""
     rounds: list[dict[TopicPartition, Place]] = []
     for place in places:
         partition = TopicPartition(place.partition.topic, place.partition.partition)

@@ -1,6 +1,7 @@
 """Everything the collector learns from Kafka: one poll loop and one dead-letter reader a cluster."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from headwater_collector.store import Store
@@ -35,8 +36,12 @@ class KafkaWatch:
 
     async def start(self) -> None:
         """Start watching; a cluster that is not there is a state with a reason, never an error here."""
-        for part in (*self._watches, *self._readers):
-            await part.start()
+        # A broker that is away would otherwise fill the log; the state with its reason says it once.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        for watch in self._watches:
+            await watch.start()
+        for reader in self._readers:
+            await reader.start()
 
     async def stop(self) -> None:
         """End all loops; returns when nothing writes to the store any more."""
@@ -44,6 +49,6 @@ class KafkaWatch:
         await asyncio.gather(*(watch.stop() for watch in self._watches))
 
     def status(self) -> list[dict[str, object]]:
-        """One entry a cluster: name, bootstrap, cluster, state, reason, polls, …, and its dead-letter reader."""
+        """One entry a cluster: name, bootstrap, cluster, state, reason, polls, … and `dead_letters`."""
         readers = {reader.name: reader.status() for reader in self._readers}
         return [{**watch.status(), "dead_letters": readers.get(watch.config.name)} for watch in self._watches]
