@@ -1,0 +1,119 @@
+"""The `headwater` command: finds a command by name, loads only its room, turns errors into one sentence."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+
+from .errors import HeadwaterError, UsageError
+
+GROUP = "headwater.commands"
+
+# What stands in `headwater --help`, in the order a newcomer needs it.
+_HELP = (
+    (
+        "Start something",
+        (
+            ("demo", "everything at once, with a shop and a broker of its own", "headwater demo"),
+            ("up", "collector and dashboard", "headwater up --kafka localhost:9092"),
+            ("serve", "the collector alone", "headwater serve --data ./data"),
+        ),
+    ),
+    (
+        "Look",
+        (
+            ("tui", "the terminal screens", "headwater tui /queues"),
+            ("dashboard", "the browser screens", "headwater dashboard --web 127.0.0.1:8050"),
+        ),
+    ),
+    (
+        "Ask",
+        (
+            ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
+            ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
+            ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
+            ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
+            ("ingest", "is what services send being kept", "headwater ingest"),
+            ("sql", "a question by hand, or a prompt", 'headwater sql "from flows limit 5"'),
+        ),
+    ),
+)
+
+_ROOM_EXTRAS = {"textual": "tui"} | dict.fromkeys(
+    ("dash", "plotly", "dash_mantine_components", "dash_ag_grid", "fastapi"), "dashboard"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit code is 0 fine, 1 bad answer, 2 wrong usage, 3 something is missing."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        return _run(words)
+    except HeadwaterError as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"headwater: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; without this the interpreter complains once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        sys.stderr.write(
+            f"headwater: an error of headwater itself: {type(error).__name__}: {error}; "
+            "call again with --debug to see where.\n"
+        )
+        return 1
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return 0
+    if words[0] in ("-V", "--version", "version"):
+        sys.stdout.write(f"headwater {version('headwater')}\n")
+        return 0
+    name, rest = words[0], words[1:]
+    command = _commands().get(name)
+    if command is None:
+        raise UsageError(f"There is no command {name!r}; `headwater --help` lists them.")
+    try:
+        run = command.load()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        extra = _ROOM_EXTRAS.get(missing)
+        if extra is None:
+            raise
+        sys.stderr.write(f"`headwater {name}` needs {missing}: pip install 'headwater[{extra}]'\n")
+        return 3
+    code: int = run(rest)
+    return code
+
+
+def _commands() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def help_text() -> str:
+    """What `headwater --help` prints: commands by purpose, an example each."""
+    lines = [
+        "See what happened to an event after it left its producer.",
+        "",
+        "usage: headwater COMMAND …",
+        "",
+    ]
+    for title, commands in _HELP:
+        lines.append(f"{title}:")
+        lines += [f"  {name:<13} {summary:<54} {example}" for name, summary, example in commands]
+        lines.append("")
+    lines.append(
+        "`headwater COMMAND --help` explains a command. Every setting is also HEADWATER_… in the environment"
+    )
+    lines.append("and a key in the TOML file that --config names.")
+    return "\n".join(lines) + "\n"
