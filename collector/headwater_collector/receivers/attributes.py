@@ -1,11 +1,11 @@
-"""Attributes: OTLP values to plain ones, those to JSON text, and the ones that become columns of their own."""
+"""Attributes: OTLP values to plain ones, those to JSON text, and the ones that become columns."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -16,26 +16,30 @@ TOO_DEEP = "(nested too deep)"
 Attributes = dict[str, Any]
 
 
-def plain_value(value: Any, depth: int = 0) -> Any:
-    """A protobuf AnyValue as a JSON value: bytes as base64, NaN and infinities as words, unset as None."""
+def plain_value(value: Any, text: Callable[[bytes], str], depth: int = 0) -> Any:
+    """A protobuf AnyValue as a JSON value: bytes as base64, NaN and infinities as words, unset as None.
+
+    `text` makes text of bytes that should be UTF-8.
+    """
     which = value.WhichOneof("value")
     if which == "string_value":
-        return value.string_value
+        return text(value.string_value)
     if which == "int_value":
         return value.int_value
     if which == "double_value":
         return plain_double(value.double_value)
     if which == "bool_value":
         return value.bool_value
-    if which is None:
-        return None
     if which == "bytes_value":
         return b64encode(value.bytes_value).decode()
+    if which not in ("array_value", "kvlist_value"):
+        return None
     if depth >= MAX_DEPTH:
         return TOO_DEEP
     if which == "array_value":
-        return [plain_value(item, depth + 1) for item in value.array_value.values]
-    return {item.key: plain_value(item.value, depth + 1) for item in value.kvlist_value.values}
+        return [plain_value(item, text, depth + 1) for item in value.array_value.values]
+    pairs = value.kvlist_value.values
+    return {text(item.key): plain_value(item.value, text, depth + 1) for item in pairs}
 
 
 def plain_double(value: float) -> float | str:
@@ -43,12 +47,6 @@ def plain_double(value: float) -> float | str:
     if isfinite(value):
         return value
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-
-
-def plain_attributes(attributes: Iterable[Any]) -> Attributes:
-    """Protobuf KeyValues as a dict; of a key given twice the last counts."""
-    # Text is by far the most frequent, and asking for it first is cheaper than asking which it is.
-    return {item.key: item.value.string_value or plain_value(item.value) for item in attributes}
 
 
 def json_value(value: Any, depth: int = 0) -> Any:
@@ -103,21 +101,14 @@ def _narrow(value: Any) -> Any:
     return value
 
 
-class Promoted(NamedTuple):
-    """Attributes that are columns of their own; None where not given or not usable."""
+Promoted = tuple[str | None, str | None, int | None, int | None, str | None, str | None, str | None]
+"""cluster, topic, partition, message_offset, consumer_group, operation, event_id: columns of their own."""
 
-    cluster: str | None
-    topic: str | None
-    partition: int | None
-    message_offset: int | None
-    consumer_group: str | None
-    operation: str | None
-    event_id: str | None
-
-
-NOTHING = Promoted(None, None, None, None, None, None, None)
+NOTHING: Promoted = (None, None, None, None, None, None, None)
 
 # Current names first, then those of older conventions.
+_CLUSTER = ("messaging.kafka.cluster.id",)
+_TOPIC = ("messaging.destination.name", "messaging.destination")
 _PARTITION = (
     "messaging.destination.partition.id",
     "messaging.kafka.destination.partition",
@@ -125,30 +116,33 @@ _PARTITION = (
 )
 _OFFSET = ("messaging.kafka.offset", "messaging.kafka.message.offset")
 _GROUP = ("messaging.consumer.group.name", "messaging.kafka.consumer.group")
-_TOPIC = ("messaging.destination.name", "messaging.destination")
 _OPERATION = ("messaging.operation.type", "messaging.operation")
+_EVENT = ("headwater.event.id",)
 _SAME_OPERATION = {"publish": "send", "deliver": "process"}
+_MARKS = frozenset((*_TOPIC, *_PARTITION, *_OFFSET, *_GROUP, *_OPERATION, *_EVENT, "messaging.system"))
 
 
 def promoted(attributes: Attributes) -> Promoted:
-    """Columns of a span or a link that speaks of messages."""
+    """Columns of a span or a link; None where an attribute is not given or not usable."""
+    if _MARKS.isdisjoint(attributes):
+        return NOTHING
     operation = _text(attributes, _OPERATION)
-    return Promoted(
-        _text(attributes, ("messaging.kafka.cluster.id",)),
+    return (
+        _text(attributes, _CLUSTER),
         _text(attributes, _TOPIC),
         _whole(attributes, _PARTITION, 2**31),
         _whole(attributes, _OFFSET, 2**63),
         _text(attributes, _GROUP),
         operation if operation is None else _SAME_OPERATION.get(operation, operation),
-        _text(attributes, ("headwater.event.id",)),
+        _text(attributes, _EVENT),
     )
 
 
 def _text(attributes: Attributes, names: Sequence[str]) -> str | None:
     for name in names:
         value = attributes.get(name)
-        if value is not None and value != "":
-            return value if isinstance(value, str) else str(value)
+        if value:
+            return value if type(value) is str else str(value)
     return None
 
 
@@ -159,7 +153,7 @@ def _whole(attributes: Attributes, names: Sequence[str], limit: int) -> int | No
             continue
         try:
             number = int(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
         if 0 <= number < limit:
             return number

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from headwater_collector import records
 
-from .attributes import NOTHING, Attributes, Promoted, as_text, promoted
+from .attributes import Attributes, as_text, promoted
 
 UNKNOWN_SERVICE = "unknown_service"
 KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -159,13 +159,6 @@ class BatchBuilder:
             if parent.strip("0"):
                 marks = [*(marks or ()), "bad_parent"]
             parent = ""
-        columns: Promoted = NOTHING
-        if (
-            "messaging.system" in attributes
-            or "messaging.destination.name" in attributes
-            or "headwater.event.id" in attributes
-        ):
-            columns = promoted(attributes)
         error_type = attributes.get("error.type")
         text = as_text(attributes)
         if events:
@@ -194,7 +187,7 @@ class BatchBuilder:
                 resource_id,
                 scope_id,
                 *dropped,
-                *columns,
+                *promoted(attributes),
                 marks,
             )
         )
@@ -224,7 +217,7 @@ class BatchBuilder:
             self.repairs["too_many_links"] += len(links) - MAX_PARTS
             links = links[:MAX_PARTS]
         for position, (linked_trace, linked_span, state, flags, attributes) in enumerate(links):
-            found = promoted(attributes) if attributes else NOTHING
+            cluster, topic, partition, message_offset, *_ = promoted(attributes)
             self._links.append(
                 (
                     self.received_ns,
@@ -235,10 +228,10 @@ class BatchBuilder:
                     linked_span if len(linked_span) == 16 and linked_span != _NO_SPAN else None,
                     state or None,
                     flags,
-                    found.cluster,
-                    found.topic,
-                    found.partition,
-                    found.message_offset,
+                    cluster,
+                    topic,
+                    partition,
+                    message_offset,
                     as_text(attributes),
                 )
             )

@@ -12,15 +12,18 @@ from enum import IntEnum
 from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from headwater_collector.errors import Malformed
 from headwater_collector.records import RequestSeen, SpanBatch
 
-from .attributes import plain_attributes
+from . import otlp_schema
 from .columns import BatchBuilder, RecentIds
 from .otlp_json import read_json
+from .otlp_schema import AttributeReader
 from .otlp_wire import salvage
+
+
+_UNREADABLE = (Malformed, DecodeError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 class Kind(IntEnum):
@@ -46,16 +49,19 @@ class RawRequest:
 
 
 class Decoder:
-    """Decodes batches; remembers recent span ids and resources between them."""
+    """Decodes batches; remembers recent span ids and attributes between them. For one thread."""
 
     def __init__(self) -> None:
         self._recent = RecentIds()
+        self._attributes = AttributeReader()
 
     def decode(
         self, requests: Sequence[RawRequest], seen: Sequence[RequestSeen] = ()
     ) -> tuple[SpanBatch, Counter[str]]:
         """Columns of all requests, and what had to be repaired in them, counted by a word."""
         builder = BatchBuilder(self._recent)
+        attributes = self._attributes
+        attributes.bad_text = attributes.duplicates = 0
         for request in requests:
             try:
                 kind = Kind(request.kind)
@@ -68,77 +74,88 @@ class Decoder:
                 if kind is Kind.HTTP_JSON:
                     read_json(builder, request.body)
                 else:
-                    _read_protobuf(builder, request.body)
-            except (Malformed, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+                    self._read_protobuf(builder, request.body)
+            except (
+                Malformed,
+                ValueError,
+                TypeError,
+                KeyError,
+                AttributeError,
+                RecursionError,
+                DecodeError,
+            ) as error:
                 builder.refuse("malformed", f"A request could not be read: {error}", request.body)
-        return builder.finish(seen), builder.repairs
+        builder.repairs["bad_text"] += attributes.bad_text
+        builder.repairs["duplicate_key"] += attributes.duplicates
+        return builder.finish(seen), +builder.repairs
 
+    def _read_protobuf(self, builder: BatchBuilder, body: bytes) -> None:
+        try:
+            request = otlp_schema.Request.FromString(body)
+        except DecodeError:
+            request, lost = salvage(body)
+            for reason, raw in lost:
+                builder.refuse(reason, f"A part of a request is no OTLP: {reason.replace('_', ' ')}.", raw)
+        read, text = self._attributes.read_messages, self._attributes.text
+        for of_resource in request.resource_spans:
+            resource_id, service = builder.resource(
+                read(of_resource.resource.attributes), text(of_resource.schema_url)
+            )
+            for of_scope in of_resource.scope_spans:
+                scope = of_scope.scope
+                scope_id = builder.scope(text(scope.name), text(scope.version), read(scope.attributes))
+                for span in of_scope.spans:
+                    self._read_span(builder, resource_id, service, scope_id, span)
 
-def _read_protobuf(builder: BatchBuilder, body: bytes) -> None:
-    try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except DecodeError:
-        salvaged = salvage(body)
-        for reason, raw in salvaged.bad:
-            builder.refuse(reason, f"A part of a request is no OTLP: {reason.replace('_', ' ')}.", raw)
-        builder.repairs["bad_text"] += salvaged.repaired
-        request = salvaged.request
-    for of_resource in request.resource_spans:
-        found = builder.resource(plain_attributes(of_resource.resource.attributes), of_resource.schema_url)
-        resource_id, service = found
-        for of_scope in of_resource.scope_spans:
-            scope = of_scope.scope
-            scope_id = builder.scope(scope.name, scope.version, plain_attributes(scope.attributes))
-            _read_spans(builder, resource_id, service, scope_id, of_scope.spans)
-
-
-def _read_spans(builder: BatchBuilder, resource_id: int, service: str, scope_id: int, spans: Any) -> None:
-    add_span = builder.add_span
-    for span in spans:
-        given = span.attributes
-        attributes = plain_attributes(given)
-        if len(attributes) != len(given):
-            builder.repairs["duplicate_key"] += len(given) - len(attributes)
-        status = span.status
-        events = span.events
-        links = span.links
-        refused = add_span(
-            resource_id,
-            service,
-            scope_id,
-            span.trace_id.hex(),
-            span.span_id.hex(),
-            span.parent_span_id.hex(),
-            span.trace_state,
-            span.flags,
-            span.name,
-            span.kind,
-            span.start_time_unix_nano,
-            span.end_time_unix_nano,
-            status.code,
-            status.message,
-            attributes,
-            (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
-            [(event.time_unix_nano, event.name, plain_attributes(event.attributes)) for event in events]
-            if events
-            else (),
-            [
-                (
-                    link.trace_id.hex(),
-                    link.span_id.hex(),
-                    link.trace_state,
-                    link.flags,
-                    plain_attributes(link.attributes),
-                )
-                for link in links
-            ]
-            if links
-            else (),
-        )
+    def _read_span(
+        self, builder: BatchBuilder, resource_id: int, service: str, scope_id: int, span: Any
+    ) -> None:
+        text, read = self._attributes.text, self._attributes.read
+        code, message = 0, ""
+        try:
+            if raw_status := span.status:
+                status = otlp_schema.Status.FromString(raw_status)
+                code, message = status.code, text(status.message)
+            refused = builder.add_span(
+                resource_id,
+                service,
+                scope_id,
+                span.trace_id.hex(),
+                span.span_id.hex(),
+                span.parent_span_id.hex(),
+                text(span.trace_state),
+                span.flags,
+                text(span.name),
+                span.kind,
+                span.start_time_unix_nano,
+                span.end_time_unix_nano,
+                code,
+                message,
+                read(span.attributes),
+                (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
+                [(each.time_unix_nano, text(each.name), read(each.attributes)) for each in events]
+                if (events := span.events)
+                else (),
+                [
+                    (
+                        each.trace_id.hex(),
+                        each.span_id.hex(),
+                        text(each.trace_state),
+                        each.flags,
+                        read(each.attributes),
+                    )
+                    for each in links
+                ]
+                if (links := span.links)
+                else (),
+            )
+        except DecodeError:
+            builder.refuse("malformed_span", f"A span of {service} is no OTLP.", span.SerializeToString())
+            return
         if refused is not None:
             builder.refuse(
                 refused,
-                f"A span of {service} named {span.name[:80]!r} has a {refused.replace('_', ' ')} "
+                f"A span of {service} named {text(span.name)[:80]!r} has a {refused.replace('_', ' ')} "
                 "that is zero or of the wrong length.",
                 span.SerializeToString(),
             )

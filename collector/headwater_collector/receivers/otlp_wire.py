@@ -6,21 +6,12 @@ Pure functions over bytes; nothing here knows of sockets.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-from google.protobuf import (  # type: ignore[import-untyped]
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-)
-from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.resource.v1 import resource_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from headwater_collector.errors import Malformed
+from headwater_collector.receivers import otlp_schema
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
@@ -107,98 +98,43 @@ def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
             at = _skip(data, at, end, tag & 7)
 
 
-class Salvaged:
-    """What could be read of a request that protobuf refuses as a whole."""
+def salvage(body: bytes) -> tuple[Any, list[tuple[str, bytes]]]:
+    """Read every good span of a request in which some part is bad.
 
-    def __init__(self) -> None:
-        self.request = trace_service_pb2.ExportTraceServiceRequest()
-        self.bad: list[tuple[str, bytes]] = []
-        """(reason, bytes) of each part that is lost."""
-        self.repaired = 0
-        """Parts whose text was not UTF-8 and has been replaced where it was not."""
+    Returns the request and (reason, bytes) of each part that is lost; raises Malformed if it is not framed.
+    """
+    check_framing(body)
+    request = otlp_schema.Request()
+    bad: list[tuple[str, bytes]] = []
 
-    def read(self, target: Any, data: bytes, what: str) -> bool:
-        """Parse data into the message `target`, repairing text; False if it is lost."""
+    def read(message: Any, data: bytes, reason: str) -> bool:
         try:
-            target.MergeFromString(data)
-            return True
+            message.MergeFromString(data)
         except DecodeError:
-            target.Clear()
-        try:
-            target.MergeFromString(_replace_bad_text(type(target), data))
-        except DecodeError:
-            target.Clear()
-            self.bad.append((what, data))
+            message.Clear()
+            bad.append((reason, data))
             return False
-        self.repaired += 1
         return True
 
-
-def salvage(body: bytes) -> Salvaged:
-    """Read every good span of a request in which some part is bad; raises Malformed if it is not framed."""
-    check_framing(body)
-    result = Salvaged()
     for number, resource_spans in _parts(body):
         if number != 1:
             continue
-        of_resource = result.request.resource_spans.add()
+        of_resource = request.resource_spans.add()
         for part, data in _parts(resource_spans):
             if part == 1:
-                result.read(of_resource.resource, data, "malformed_resource")
-            elif part == 2:
-                _salvage_scope(result, of_resource.scope_spans.add(), data)
+                read(of_resource.resource, data, "malformed_resource")
             elif part == 3:
-                of_resource.schema_url = data.decode("utf-8", "replace")
-    return result
-
-
-def _salvage_scope(result: Salvaged, of_scope: trace_pb2.ScopeSpans, scope_spans: bytes) -> None:
-    for part, data in _parts(scope_spans):
-        if part == 1:
-            result.read(of_scope.scope, data, "malformed_scope")
-        elif part == 2:
-            span = trace_pb2.Span()
-            if result.read(span, data, "malformed_span"):
-                of_scope.spans.append(span)
-
-
-@cache
-def _lenient_pool() -> descriptor_pool.DescriptorPool:
-    """OTLP's own descriptors with every text field read as bytes, so that bad UTF-8 parses."""
-    pool = descriptor_pool.DescriptorPool()
-    for module in (common_pb2, resource_pb2, trace_pb2):
-        file = descriptor_pb2.FileDescriptorProto()
-        module.DESCRIPTOR.CopyToProto(file)
-        messages = list(file.message_type)
-        while messages:
-            message = messages.pop()
-            messages.extend(message.nested_type)
-            for field in message.field:
-                if field.type == descriptor_pb2.FieldDescriptorProto.TYPE_STRING:
-                    field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
-        pool.Add(file)
-    return pool
-
-
-def _replace_bad_text(kind: Any, data: bytes) -> bytes:
-    descriptor = _lenient_pool().FindMessageTypeByName(kind.DESCRIPTOR.full_name)
-    message = message_factory.GetMessageClass(descriptor).FromString(data)
-    _repair(message, kind.DESCRIPTOR)
-    repaired: bytes = message.SerializeToString()
-    return repaired
-
-
-def _repair(message: Message, strict: Any) -> None:
-    for field, value in message.ListFields():
-        wanted = strict.fields_by_name[field.name]
-        if wanted.message_type is not None:
-            for item in value if hasattr(value, "append") else (value,):
-                _repair(item, wanted.message_type)
-        elif wanted.type == wanted.TYPE_STRING:
-            if hasattr(value, "append"):
-                value[:] = [item.decode("utf-8", "replace").encode() for item in value]
-            else:
-                setattr(message, field.name, value.decode("utf-8", "replace").encode())
+                of_resource.schema_url = data
+            elif part == 2:
+                of_scope = of_resource.scope_spans.add()
+                for inner, inner_data in _parts(data):
+                    if inner == 1:
+                        read(of_scope.scope, inner_data, "malformed_scope")
+                    elif inner == 2:
+                        span = otlp_schema.Span()
+                        if read(span, inner_data, "malformed_span"):
+                            of_scope.spans.append(span)
+    return request, bad
 
 
 def _field(number: int, data: bytes) -> bytes:
