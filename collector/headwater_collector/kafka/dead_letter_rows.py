@@ -8,10 +8,13 @@ from typing import Any
 from headwater_analysis.dead_letter_headers import NormalForm, normalise
 from headwater_analysis.fingerprint import failure_group_id, normalised_error
 
+from .answers import moment
+
 Row = dict[str, object]
 
 MOST_CHARACTERS = 16_384  # of a value, a message or a stack trace
 
+_LATEST_MS = 9_000_000_000_000  # within TIMESTAMP_NS, the year 2255
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -38,18 +41,18 @@ def row(
         "incarnation": incarnation,
         "partition": record.partition,
         "message_offset": record.offset,
-        "record_time": _nanoseconds(record.timestamp),
+        "record_time": _time(record.timestamp),
         "family": form.family,
         "role": "replay" if form.role == "replay" else "dead_letter",  # it lies in a dead-letter topic
         "origin_topic": form.origin_topic,
-        "origin_partition": form.origin_partition,
-        "origin_offset": form.origin_offset,
+        "origin_partition": _within(form.origin_partition, 32),
+        "origin_offset": _within(form.origin_offset, 64),
         "origin_group": form.origin_group,
-        "origin_time": _nanoseconds(record.timestamp if form.time_inherited else form.origin_time),
+        "origin_time": _time(record.timestamp if form.time_inherited else form.origin_time),
         "error_type": form.error_class,
         "error_message": _cut(form.error_message) if full else None,
         "stack": _cut(form.stack) if full else None,
-        "attempts": form.attempt,
+        "attempts": _within(form.attempt, 32),
         "failure_group_id": failure_group_id(form.origin_topic, form.origin_group, form.error_class, error),
         "normalised_error": error if full else None,
         "event_id": _event_id(headers),
@@ -62,8 +65,15 @@ def row(
     }
 
 
-def _nanoseconds(milliseconds: int | None) -> int | None:
-    return None if milliseconds is None or milliseconds < 0 else milliseconds * 1_000_000
+def _time(milliseconds: int | None) -> datetime | None:
+    """A moment that the store can hold; what a header claims may be anything."""
+    if milliseconds is None or not 0 <= milliseconds < _LATEST_MS:
+        return None
+    return moment(milliseconds / 1000)
+
+
+def _within(value: int | None, bits: int) -> int | None:
+    return value if value is not None and 0 <= value < 1 << (bits - 1) else None
 
 
 def _text(value: bytes | None) -> str | None:
