@@ -1,0 +1,8 @@
+"""The store: the one room that opens DuckDB for writing."""
+
+from .append import AppendCounts, append_spans
+from .errors import StoreBroken, StoreHeld, StoreTooNew
+from .store import Store
+from .writer import Writer
+
+__all__ = ["AppendCounts", "Store", "StoreBroken", "StoreHeld", "StoreTooNew", "Writer", "append_spans"]

@@ -1,0 +1,71 @@
+"""The SQL objects: finds, orders and installs the views and table macros, and says which are public.
+
+One object, one file in ``views``, in the order of ``views/_order``. A file that the manifest does not name, or a
+name without a file, refuses to start: nothing may lie there that nobody runs.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from .errors import HeadwaterError
+
+
+class SqlObjectsWrong(HeadwaterError):
+    """The manifest of SQL files and the files themselves do not agree."""
+
+
+@dataclass(frozen=True)
+class SqlObject:
+    """One file of SQL."""
+
+    name: str
+    """File name without ``.sql``: the name of the object it makes."""
+    text: str
+    """Its statements, comments included."""
+
+
+PUBLIC_RELATIONS: tuple[str, ...] = (
+    "spans", "span_links", "span_events", "messages", "deliveries", "hops", "flows", "pathways",
+    "offset_samples", "commit_samples", "group_samples", "lag", "group_health",
+    "dead_letters", "failure_groups", "services", "clusters", "ingest_health",
+)  # fmt: skip
+"""Relations that a question may name; stable, documented column by column."""
+
+PUBLIC_TABLE_MACROS: tuple[str, ...] = (
+    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_of", "lag_history",
+)  # fmt: skip
+"""Questions with parameters that may stand after FROM."""
+
+PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago",)
+"""Scalar macros of ours that a question may call."""
+
+
+def ordered(folder: Traversable) -> Iterator[SqlObject]:
+    """The ``.sql`` files of a folder in the order of its ``_order``; raises SqlObjectsWrong naming the file."""
+    names = (folder / "_order").read_text("utf-8").split()
+    present = {entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    twice = {name for name in names if names.count(name) > 1}
+    for problem, found in (
+        ("is not named in _order", present - set(names)),
+        ("is named in _order and missing", set(names) - present),
+        ("is named in _order twice", twice),
+    ):
+        if found:
+            raise SqlObjectsWrong(
+                f"The SQL file {sorted(found)[0]}.sql {problem} ({folder}); install headwater again."
+            )
+    for name in names:
+        yield SqlObject(name, (folder / f"{name}.sql").read_text("utf-8"))
+
+
+def view_objects() -> tuple[SqlObject, ...]:
+    """Every view and macro in the order in which they can be created."""
+    return tuple(ordered(resources.files(__package__) / "views"))
+
+
+def install(execute: Callable[[str], object]) -> None:
+    """Creates every view and macro with ``execute``; each may rest on the tables and on those before it."""
+    for item in view_objects():
+        execute(item.text)

@@ -1,0 +1,24 @@
+-- Parts of flows added up. A part is shared where a batch joins several flows; it counts in none.
+create view flow_totals as
+select
+    flow_id,
+    sum(spans)::integer as spans,
+    sum(working_spans)::integer as working_spans,
+    sum(errors)::integer as errors,
+    sum(messages)::integer as messages,
+    sum(dead_letters)::integer as dead_letters,
+    min(started_at) as started_at,
+    max(ended_at) as ended_at,
+    min(root) filter (trace_id = flow_id and boundary = '') as root,
+    min(head) as head,
+    flatten(list(services)) as service_entries,
+    flatten(list(topics)) as topic_entries,
+    count(distinct trace_id)::integer as traces,
+    sum(hops)::integer as hops,
+    sum(wait_ns) as wait_ns,
+    sum(work_ns) as work_ns,
+    sum(backoff_ns) as backoff_ns
+from flow_parts
+where not shared
+group by flow_id
+having sum(working_spans) > 0;

@@ -1,0 +1,58 @@
+"""One integer version, the tables, and where they meet the views of analysis."""
+
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+from headwater_analysis import sql
+
+from .errors import StoreBroken, StoreTooNew
+
+VERSION = 1
+"""Version of the physical layout. A store of a higher version is refused, one of a lower is migrated."""
+
+
+def check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int | None:
+    """The version of an open store, None for an empty file; raises StoreTooNew or StoreBroken."""
+    tables = connection.execute("select table_name from duckdb_tables()").fetchall()
+    if not tables:
+        return None
+    if ("store_version",) not in tables:
+        raise StoreBroken(path, "it is a DuckDB file, but not one of headwater's")
+    row = connection.execute("select version from store_version").fetchone()
+    if row is None:
+        raise StoreBroken(path, "its version is missing")
+    version = int(row[0])
+    if version > VERSION:
+        raise StoreTooNew(path, version, VERSION)
+    return version
+
+
+def table_objects() -> tuple[sql.SqlObject, ...]:
+    """Every physical table in order of creation."""
+    return tuple(sql.ordered(resources.files(__package__) / "tables"))
+
+
+def install(connection: duckdb.DuckDBPyConnection, version: int | None) -> None:
+    """Makes what is missing: tables in a new store, and the views of this version in any."""
+    tables = table_objects()
+    if version is None:
+        connection.execute("create table store_version (version integer not null)")
+        connection.execute("insert into store_version values (?)", [VERSION])
+        for item in tables:
+            connection.execute(item.text)
+    _drop_derived(connection)
+    sql.install(connection.execute)
+
+
+def _drop_derived(connection: duckdb.DuckDBPyConnection) -> None:
+    """Views and macros are made anew at every start, so that none of an older version stays behind."""
+    views = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+    for (name,) in views:
+        connection.execute(f'drop view "{name}"')
+    macros = connection.execute(
+        "select distinct function_name, function_type from duckdb_functions() "
+        "where not internal and function_type in ('macro', 'table_macro')"
+    ).fetchall()
+    for name, kind in macros:
+        connection.execute(f'drop macro {"table " if kind == "table_macro" else ""}"{name}"')

@@ -1,0 +1,24 @@
+-- Kept: what a batch of spans adds to a flow. Rows are added up by the question, never updated; a part of a
+-- trace that turns out to continue another is replaced.
+create table flow_parts (
+    received_at timestamp_ns not null,
+    flow_id varchar,
+    trace_id varchar,
+    boundary varchar,
+    shared boolean,
+    spans integer,
+    working_spans integer,           -- without polls and commits, which start no flow
+    errors integer,
+    messages integer,
+    dead_letters integer,
+    started_at timestamp_ns,
+    ended_at timestamp_ns,
+    root struct(seen timestamp_ns, span_id varchar, service varchar, name varchar),    -- first span without a parent
+    head struct(seen timestamp_ns, span_id varchar, service varchar, name varchar),    -- first span
+    services struct(seen timestamp_ns, name varchar)[],
+    topics struct(seen timestamp_ns, name varchar)[],
+    hops integer,                    -- hops whose wait is known
+    wait_ns bigint,
+    work_ns bigint,
+    backoff_ns bigint
+);

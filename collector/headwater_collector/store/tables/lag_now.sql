@@ -1,0 +1,25 @@
+-- A group on a partition as of the last poll, judged; replaced, never appended to.
+create table lag_now (
+    cluster varchar,
+    consumer_group varchar,
+    topic varchar,
+    incarnation integer,
+    partition integer,
+    lag bigint,
+    readable_lag bigint,
+    lag_seconds double,
+    lag_method varchar,
+    lag_error_seconds double,
+    status varchar,
+    evidence varchar,
+    since timestamp,
+    in_rate double,
+    out_rate double,
+    drain_seconds double,
+    log_start bigint,
+    end_offset bigint,
+    stable_offset bigint,
+    committed bigint,
+    member varchar,
+    sampled_at timestamp
+);

@@ -1,0 +1,32 @@
+-- Spans as received, one row each. Ids are lower-case hex text: as small as bytes once compressed, and what
+-- people type. Unknown is NULL. Resource and scope are interned; attributes nobody promoted stay JSON.
+create table span_rows (
+    received_at timestamp_ns not null,
+    trace_id varchar not null,
+    span_id varchar not null,
+    parent_span_id varchar,
+    trace_state varchar,
+    flags uinteger,
+    service varchar,
+    name varchar,
+    kind varchar,
+    started_at timestamp_ns,
+    ended_at timestamp_ns,
+    status varchar,
+    status_message varchar,
+    error_type varchar,
+    attributes json using compression zstd,
+    resource_id ubigint,
+    scope_id ubigint,
+    dropped_attributes uinteger,
+    dropped_events uinteger,
+    dropped_links uinteger,
+    cluster varchar,
+    topic varchar,
+    partition integer,
+    message_offset bigint,
+    consumer_group varchar,
+    operation varchar,
+    event_id varchar,
+    marks varchar[]
+);
