@@ -1,4 +1,4 @@
-"""Lag time: how long the first unread message has been waiting, how that is known, how far it may be wrong."""
+"""Lag time: how long the first unread message has been waiting, how that is known, how far it may be off."""
 
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class RecordTime:
 
 
 class EndHistory:
-    """When a partition's end offset was where: (seconds, end) samples, runs of one value kept as their ends."""
+    """When a partition's end offset was where; of a run of one value only first and last sample are kept."""
 
     def __init__(self) -> None:
         self._at: list[float] = []
@@ -55,6 +55,10 @@ class EndHistory:
                 :half:2
             ]  # the older half at half the resolution: bounds grow, reach stays
             self._end[:half] = self._end[:half:2]
+
+    @property
+    def last_end(self) -> int | None:
+        return self._end[-1] if self._end else None
 
     @property
     def first_at(self) -> float | None:

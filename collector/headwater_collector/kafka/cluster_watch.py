@@ -13,6 +13,7 @@ from headwater_collector.store import Store
 from .answers import answer
 from .cluster_config import ClusterConfig
 from .daemon_thread import in_daemon_thread
+from .lives import NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
 from .poller import Poller
 from .record_fetcher import RecordFetcher
@@ -129,7 +130,7 @@ class ClusterWatch:
         self.reason = "; ".join(snapshot.refusals) or None
         self.state = "degraded" if self.reason else "up"
 
-    def _judge_and_write(self, tracker: Tracker, new_lives: list[str]) -> None:
+    def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
         tracker.settle()
         write_poll(self._store, self.config, tracker, answer(tracker), new_lives)
 

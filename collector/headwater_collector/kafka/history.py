@@ -30,10 +30,6 @@ class PartitionTrack:
     ends: EndHistory = field(default_factory=EndHistory)
     recent: deque[tuple[float, float]] = field(default_factory=deque)
 
-    @property
-    def last_end(self) -> int | None:
-        return int(self.recent[-1][1]) if self.recent else None
-
     def add(self, at: float, end: int) -> None:
         if self.recent and end < self.recent[-1][1]:
             self.recent.clear()

@@ -1,9 +1,19 @@
 """How many lives a topic of one name has had: told by its id, or by an end offset that falls."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from .history import Life
 from .snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class NewLives:
+    """Topics whose life is to be written down."""
+
+    changed: tuple[str, ...]
+    """New, recreated, or of another shape than before."""
+    recreated: tuple[str, ...]
 
 
 class Lives:
@@ -20,8 +30,8 @@ class Lives:
         life = self._lives.get(topic)
         return life.incarnation if life is not None else 0
 
-    def take(self, snapshot: Snapshot, end_fell: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        """(topics whose life is new or has changed its shape, topics that were recreated)."""
+    def take(self, snapshot: Snapshot, end_fell: Callable[[str], bool]) -> NewLives:
+        """Compare a poll with what is known, and remember it."""
         changed: list[str] = []
         recreated: list[str] = []
         for topic, partitions in snapshot.topics.items():
@@ -42,4 +52,4 @@ class Lives:
             elif partitions != life.partitions or (topic_id is not None and life.topic_id is None):
                 self._lives[topic] = Life(life.incarnation, topic_id, partitions, life.since)
                 changed.append(topic)
-        return changed, recreated
+        return NewLives(tuple(changed), tuple(recreated))

@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterable
 
 from headwater_collector.store import Store, Writer
 
 from .answers import Answers, Row, moment
 from .cluster_config import ClusterConfig
 from .history import Life
+from .lives import NewLives
 from .snapshot import Partition, Snapshot
 from .tracker import Tracker
 
@@ -17,12 +17,12 @@ _OWN = ("lag_now", "group_health_now")
 
 
 def write_poll(
-    store: Store, config: ClusterConfig, tracker: Tracker, answers: Answers, new_lives: Iterable[str]
+    store: Store, config: ClusterConfig, tracker: Tracker, answers: Answers, new_lives: NewLives
 ) -> None:
     """One poll, in one transaction."""
     snapshot = tracker.snapshot
     assert snapshot is not None
-    lives = [_life_row(snapshot.cluster, topic, tracker.lives[topic]) for topic in new_lives]
+    lives = [_life_row(snapshot.cluster, topic, tracker.lives[topic]) for topic in new_lives.changed]
     offsets, commits, groups = _offset_rows(tracker, snapshot), _commit_rows(answers), _group_rows(snapshot)
     reason = "; ".join(snapshot.refusals) or None
 
@@ -30,6 +30,8 @@ def write_poll(
         for life in lives:
             key = {name: life[name] for name in ("cluster", "topic", "incarnation")}
             writer.replace("topic_lives", [life], **key)
+        for topic in new_lives.recreated:  # its dead letters start again at their log start
+            writer.delete("dead_letter_positions", cluster=snapshot.cluster, topic=topic)
         writer.append("offset_samples", offsets)
         writer.append("commit_samples", commits)
         writer.append("group_samples", groups)
@@ -97,12 +99,13 @@ def restore(store: Store, cluster: str, poll_seconds: float) -> Tracker:
     }
     tracker = Tracker(poll_seconds, lives)
     samples = store.read(
-        "SELECT topic, partition, epoch(sampled_at), end_offset FROM offset_samples "
+        "SELECT topic, incarnation, partition, epoch(sampled_at), end_offset FROM offset_samples "
         "WHERE cluster = ? AND epoch(sampled_at) >= ? AND end_offset IS NOT NULL ORDER BY sampled_at",
         [cluster, time.time() - ENDS_REMEMBERED_SECONDS],
     )
-    for topic, partition, at, end in samples:
-        tracker.remember_end(Partition(topic, partition), at, end)
+    for topic, incarnation, partition, at, end in samples:
+        if incarnation == tracker.lives.incarnation(topic):
+            tracker.remember_end(Partition(topic, partition), at, end)
     return tracker
 
 

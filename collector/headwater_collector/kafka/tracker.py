@@ -8,7 +8,7 @@ from headwater_analysis.health_window import Sample, Window
 from headwater_analysis.lag_time import RecordTime
 
 from .history import GroupTrack, Life, PartitionTrack
-from .lives import Lives
+from .lives import Lives, NewLives
 from .record_fetcher import Place
 from .snapshot import Partition, Snapshot
 
@@ -56,23 +56,23 @@ class Tracker:
         for track in self.groups.values():
             track.unreadable = reason
 
-    def take(self, snapshot: Snapshot) -> list[str]:
-        """Take a poll; returns the topics whose life is to be written down."""
+    def take(self, snapshot: Snapshot) -> NewLives:
+        """Take a poll; returns what it says of lives."""
         before, self.snapshot = self.snapshot, snapshot
         fell = {
             partition.topic
             for partition, end in snapshot.end.items()
-            if partition in self.partitions and end < (self.partitions[partition].last_end or 0)
+            if partition in self.partitions and end < (self.partitions[partition].ends.last_end or 0)
         }
-        changed, recreated = self.lives.take(snapshot, fell.__contains__)
-        for topic in {*recreated, *fell}:
+        lives = self.lives.take(snapshot, fell.__contains__)
+        for topic in {*lives.recreated, *fell}:
             self._forget(topic)
         for partition, end in snapshot.end.items():
             self.partitions.setdefault(partition, PartitionTrack()).add(snapshot.at, end)
         slept = before is not None and (snapshot.at - before.at > GAP_POLLS * self.poll_seconds + GAP_SECONDS)
         self._take_groups(snapshot, slept)
         self._infer_isolation()
-        return changed
+        return lives
 
     def wanted(self) -> Iterator[Place]:
         """Look-ups that would help, the longest silent first; each (partition, offset) once."""
