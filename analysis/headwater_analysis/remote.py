@@ -1,0 +1,130 @@
+"""Questions to a running collector, with the standard library alone: a terminal must start at once."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import QueryFailed, QueryRefused, Unavailable, UsageError
+from .source import Answer, Change
+
+TIMEOUT_SECONDS = 40.0
+"""Longer than the collector's own limit, so that its sentence arrives."""
+SILENCE_SECONDS = 15.0
+"""A change stream that says nothing for this long, heartbeats included, is dead."""
+_GONE = (OSError, http.client.HTTPException)
+
+
+class RemoteSource:
+    """A collector at a URL. Keeps one connection a thread."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """Raises UsageError when the URL is none; connects on the first question."""
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{url!r} is no collector's address; write for example http://127.0.0.1:4319.")
+        self._parts = parts
+        self.url = f"{parts.scheme}://{parts.netloc}"
+        self.label = f"collector {self.url}"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._local = threading.local()
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> Answer:
+        """See Source.query."""
+        payload = self.post(sql, params, "application/json")
+        answer = json.loads(payload)
+        rows = [tuple(row) for row in answer["rows"]]
+        return Answer(tuple(answer["columns"]), tuple(answer["types"]), rows, answer.get("cut"))
+
+    def post(self, sql: str, params: Sequence[object], accept: str) -> bytes:
+        """The raw answer in a content type of the collector's choice: JSON, CSV or an Arrow stream."""
+        body = json.dumps({"sql": sql, "params": list(params)}).encode()
+        headers = {"Content-Type": "application/json", "Accept": accept, **self._headers}
+        status, payload = self._request("POST", "/v1/sql", body, headers)
+        if status == 200:
+            return payload
+        sentence = _sentence(payload, status)
+        if status == 400:
+            raise QueryRefused(sentence)
+        if status in (401, 403, 503):
+            raise Unavailable(sentence)
+        raise QueryFailed(sentence)
+
+    def health(self) -> dict[str, Any]:
+        """See Source.health."""
+        status, payload = self._request("GET", "/v1/health", None, self._headers)
+        if status != 200:
+            raise Unavailable(_sentence(payload, status))
+        state: dict[str, Any] = json.loads(payload)
+        return state
+
+    def changes(self, stop: threading.Event) -> Iterator[Change]:
+        """See Source.changes."""
+        connection = self._connect(SILENCE_SECONDS)
+        try:
+            connection.request("GET", "/v1/changes", headers={"Accept": "text/event-stream", **self._headers})
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Unavailable(_sentence(response.read(), response.status))
+            while not stop.is_set():
+                line = response.readline()
+                if not line:
+                    raise Unavailable(f"The collector at {self.url} has ended the connection.")
+                if line.startswith(b"data:"):
+                    event = json.loads(line[5:])
+                    yield Change(event["relation"], event["from"], event["to"])
+        except _GONE as error:
+            raise self._gone(error) from None
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Closes this thread's connection; the others close with their threads."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        kept = getattr(self._local, "connection", None)
+        for connection in (kept, None):
+            if connection is None:
+                connection = self._connect(TIMEOUT_SECONDS)
+            try:
+                connection.request(method, path, body, headers)
+                response = connection.getresponse()
+                payload = response.read()
+                self._local.connection = connection
+                return response.status, payload
+            except _GONE as error:
+                connection.close()
+                self._local.connection = None
+                # A kept connection may have been closed by the other side meanwhile: once more on a new one.
+                if connection is not kept or isinstance(error, TimeoutError):
+                    raise self._gone(error) from None
+        raise self._gone(OSError("no connection"))
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        host = self._parts.hostname or ""
+        return kind(host, self._parts.port, timeout=timeout)
+
+    def _gone(self, error: Exception) -> Unavailable:
+        if isinstance(error, TimeoutError | socket.timeout):
+            return Unavailable(f"The collector at {self.url} does not answer in time.")
+        return Unavailable(
+            f"No collector answers at {self.url}; start one with `headwater serve`, or `headwater demo`, "
+            "or name another with --collector."
+        )
+
+
+def _sentence(payload: bytes, status: int) -> str:
+    try:
+        return str(json.loads(payload)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"The collector answered with HTTP status {status}."
