@@ -22,7 +22,6 @@ from .otlp_json import read_json
 from .otlp_schema import AttributeReader
 from .otlp_wire import salvage
 
-
 _UNREADABLE = (Malformed, DecodeError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 

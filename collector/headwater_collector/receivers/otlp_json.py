@@ -45,15 +45,24 @@ def parse_json(body: bytes) -> tuple[dict[str, Any], bool]:
     return document, repaired
 
 
-def check_json(body: bytes, key: str) -> int:
-    """Parse and look at the outer shape; returns how many entries `key` has. Raises Malformed."""
+def check_json(body: bytes, keys: tuple[str, str, str]) -> tuple[int, bool]:
+    """Parse and look at the outer shape, such as resourceSpans, scopeSpans, spans. Raises Malformed.
+
+    Returns how many of the innermost there are, and whether the outermost was there at all.
+    """
     document, _ = parse_json(body)
-    entries = document.get(key)
-    if entries is None:
-        return 0
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Malformed(f"The body is no OTLP/JSON: {key} is not a list of objects.")
-    return len(entries)
+    level: list[Any] = [document]
+    for key in keys:
+        below: list[Any] = []
+        for holder in level:
+            entries = holder.get(key) if isinstance(holder, dict) else None
+            if entries is None:
+                continue
+            if not isinstance(entries, list):
+                raise Malformed(f"The body is no OTLP/JSON: {key} is not a list.")
+            below.extend(entries)
+        level = below
+    return len(level), document.get(keys[0]) is not None or not document
 
 
 def _objects(holder: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:

@@ -137,7 +137,8 @@ def salvage(body: bytes) -> tuple[Any, list[tuple[str, bytes]]]:
     return request, bad
 
 
-def _field(number: int, data: bytes) -> bytes:
+def field_bytes(number: int, data: bytes) -> bytes:
+    """A length-delimited field of a number up to 15."""
     return bytes((number << 3 | LENGTH,)) + _number(len(data)) + data
 
 
@@ -155,9 +156,9 @@ def status_bytes(code: int, message: str, retry_seconds: int | None = None) -> b
 
     Written by hand: the package that holds these two messages is not among OTLP's own.
     """
-    status = bytes((0x08,)) + _number(code) + _field(2, message.encode())
+    status = bytes((0x08,)) + _number(code) + field_bytes(2, message.encode())
     if retry_seconds is not None:
-        delay = _field(1, bytes((0x08,)) + _number(retry_seconds))
-        detail = _field(1, b"type.googleapis.com/google.rpc.RetryInfo") + _field(2, delay)
-        status += _field(3, detail)
+        delay = field_bytes(1, bytes((0x08,)) + _number(retry_seconds))
+        detail = field_bytes(1, b"type.googleapis.com/google.rpc.RetryInfo") + field_bytes(2, delay)
+        status += field_bytes(3, detail)
     return status

@@ -1,0 +1,296 @@
+"""From the log into the store: one thread that reads behind the doors, decodes, and commits in batches.
+
+The log is the queue. When storing falls behind, the log grows to its bound and the doors answer "later";
+when the process dies, the position in the store says exactly where to go on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from .counters import IngestCounters
+from .log import AppendLog
+from .log_segment import LogRecord
+from .receivers.otlp_decode import Decoder, Kind, RawRequest
+from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
+from .store import Store, Writer, append_spans
+
+SECOND = 1_000_000_000
+
+# DuckDB's and Arrow's ways to say that the rows themselves are at fault; anything else is the disk, the
+# memory or the file, passes or needs a person, and must never cost a request.
+_DATA_ERRORS = {
+    "ArrowInvalid",
+    "ArrowTypeError",
+    "ConstraintException",
+    "ConversionException",
+    "DataError",
+    "InvalidInputException",
+    "OutOfRangeException",
+    "OverflowError",
+    "TypeMismatchException",
+    "UnicodeDecodeError",
+    "UnicodeEncodeError",
+    "ValueError",
+}
+
+
+@dataclass(frozen=True)
+class PipelineBounds:
+    """How much at once, how soon, how long."""
+
+    batch_bytes: int = 48 << 20
+    """About the 122,880 spans of a row group, beyond which larger commits gain nothing."""
+    linger_seconds: float = 0.6
+    """Wait at most this long for more, so that what was acknowledged is visible within a second."""
+    repeat_seconds: float = 600.0
+    """The same bytes within this time are a repetition: exporters give up after a minute or so."""
+    checkpoint_bytes: int = 256 << 20
+    """Checkpoint after so many log bytes: each one costs, and without any no segment can go."""
+    idle_seconds: float = 10.0
+    """Checkpoint when nothing has come for so long."""
+
+
+class Pipeline:
+    """The writer. Construct without I/O; `start` once, `stop` drains."""
+
+    def __init__(
+        self, store: Store, log: AppendLog, counters: IngestCounters, bounds: PipelineBounds | None = None
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._counters = counters
+        self._bounds = bounds or PipelineBounds()
+        self._decoder = Decoder()
+        self._position = LogPosition(0, 0)
+        self._since_checkpoint = 0
+        self._recent: dict[str, int] = {}
+        self._oldest_unstored_ns: int | None = None
+        self._sampled: dict[str, object] = {}
+        self._sampled_at = self._pruned_at = self._stored_at = 0.0
+        self._flush_seconds = 0.0
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @staticmethod
+    def stored_position(store: Store) -> LogPosition:
+        """Up to where the log is in the store."""
+        rows = store.read("select segment, byte_offset from log_position order by all desc limit 1")
+        return LogPosition(*rows[0]) if rows else LogPosition(0, 0)
+
+    def start(self) -> None:
+        """Read where to go on, and go on."""
+        self._position = self.stored_position(self._store)
+        self._checkpoint()
+        rows = self._store.read("select hash, epoch_ns(received_at) from request_hashes")
+        self._recent = {str(hashed): int(received) for hashed, received in rows}
+        self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 30.0) -> None:
+        """Store what was accepted, then end; the log must be closed to doors before.
+
+        What cannot be stored within `seconds` stays in the log for the next start.
+        """
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+            self._thread = None
+
+    def health(self) -> dict[str, object]:
+        """The counters, and what waits; the columns of ingest_samples without the time."""
+        oldest = self._oldest_unstored_ns
+        unstored = self._log.unread_bytes(self._position)
+        row = self._counters.row()
+        row["last_error"] = row["last_error"] or self._log.last_error
+        row["log_bytes"] = self._log.total_bytes()
+        row["unstored_bytes"] = unstored
+        age = (time.time_ns() - oldest) / SECOND if oldest is not None and unstored else 0.0
+        row["oldest_unstored_seconds"] = round(max(age, 0.0), 3)
+        return row
+
+    def _run(self) -> None:
+        backoff = 0.25
+        while True:
+            try:
+                if not self._step():
+                    return
+                backoff = 0.25
+            except Exception as error:  # the one thread that stores must outlive whatever storing raises
+                self._counters.failed(f"Storing failed and is tried again: {_first_line(error)}")
+                if self._stopping.wait(backoff):
+                    return
+                backoff = min(backoff * 2, 15.0)
+
+    def _step(self) -> bool:
+        """Wait for work, do a batch of it; False when stopping and nothing is left."""
+        unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
+        if not unread:
+            if self._stopping.is_set():
+                self._sample()
+                return False
+            self._rest()
+            return True
+        self._linger()
+        records, position = self._log.read(self._position, self._bounds.batch_bytes)
+        if records:
+            self._oldest_unstored_ns = records[0].received_at_ns
+        began = time.monotonic()
+        self._store_records(records, position)
+        self._flush_seconds = time.monotonic() - began
+        self._stored_at = time.monotonic()
+        self._since_checkpoint += sum(len(record.body) for record in records)
+        self._oldest_unstored_ns = None
+        self._counters.failed(None)
+        if self._since_checkpoint >= self._bounds.checkpoint_bytes:
+            self._checkpoint()
+        self._sample()
+        return True
+
+    def _linger(self) -> None:
+        """Gather more while it is worth it: at low rates a commit is cheap, so what came shows at once."""
+        if self._oldest_unstored_ns is None:
+            self._oldest_unstored_ns = time.time_ns()
+        until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
+        while not self._stopping.is_set():
+            left = until - time.monotonic()
+            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes:
+                return
+            self._stopping.wait(min(left, 0.1))
+
+    def _rest(self) -> None:
+        """Nothing to store: what can be done meanwhile."""
+        now = time.monotonic()
+        self._sample()
+        if self._since_checkpoint and now - self._stored_at >= self._bounds.idle_seconds:
+            self._checkpoint()
+        if now - self._pruned_at >= 60.0:
+            self._pruned_at = now
+            self._forget_old_requests()
+
+    def _store_records(self, records: Sequence[LogRecord], position: LogPosition) -> None:
+        """One transaction; where the rows are at fault, halves, down to the one request that is."""
+        fresh, seen, repeated = self._without_repetitions(records)
+        batch, repairs = self._decode(fresh, seen)
+        try:
+            self._commit(batch, position)
+        except Exception as error:
+            self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
+            if type(error).__name__ not in _DATA_ERRORS or not fresh:
+                raise
+            self._store_singly(fresh, seen, position, error)
+        else:
+            self._counters.add_reasons(repairs)
+        self._counters.add("repeated_requests", repeated)
+        self._position = position
+        self._recent.update((request.hash, request.received_at_ns) for request in seen)
+
+    def _store_singly(
+        self,
+        records: Sequence[LogRecord],
+        seen: Sequence[RequestSeen],
+        position: LogPosition,
+        error: Exception,
+    ) -> None:
+        """Store all but the request whose rows the store refuses; that one goes to the quarantine."""
+        if len(records) > 1:
+            middle = len(records) // 2
+            for part, part_seen in (
+                (records[:middle], seen[:middle]),
+                (records[middle:], seen[middle:]),
+            ):
+                # The position moves with the last part only: until then a crash starts the batch again,
+                # and the hashes of what is stored already keep it from being stored twice.
+                reached = position if part[-1] is records[-1] else self._position
+                batch, repairs = self._decode(part, part_seen)
+                try:
+                    self._commit(batch, reached)
+                except Exception as again:
+                    if type(again).__name__ not in _DATA_ERRORS:
+                        raise
+                    self._store_singly(part, part_seen, reached, again)
+                else:
+                    self._counters.add_reasons(repairs)
+            return
+        record = records[0]
+        empty, _ = self._decoder.decode([], seen)
+        reason = Quarantined(
+            record.received_at_ns,
+            Kind(record.kind).door,
+            "store_refused",
+            f"The store refused a request: {_first_line(error)}",
+            record.body[: 64 * 1024],
+        )
+        self._commit(replace(empty, quarantined=[reason]), position)
+
+    def _decode(
+        self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]
+    ) -> tuple[SpanBatch, Counter[str]]:
+        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in records]
+        return self._decoder.decode(raws, seen)
+
+    def _commit(self, batch: SpanBatch, position: LogPosition) -> None:
+        counts = self._store.write(lambda writer: append_spans(writer, batch, position))
+        self._counters.add("stored_spans", counts.spans)
+        self._counters.add("quarantined", counts.quarantined)
+        self._counters.add_reasons(Counter(item.reason for item in batch.quarantined))
+
+    def _without_repetitions(
+        self, records: Sequence[LogRecord]
+    ) -> tuple[list[LogRecord], list[RequestSeen], int]:
+        fresh: list[LogRecord] = []
+        seen: dict[str, RequestSeen] = {}
+        window = round(self._bounds.repeat_seconds * SECOND)
+        for record in records:
+            # Two doors may carry the same bytes: a retry need not come through the door of the first try.
+            hashed = sha256(record.body).hexdigest()[:32]
+            before = self._recent.get(hashed)
+            if hashed in seen or (before is not None and record.received_at_ns - before <= window):
+                continue
+            seen[hashed] = RequestSeen(record.received_at_ns, hashed)
+            fresh.append(record)
+        return fresh, list(seen.values()), len(records) - len(fresh)
+
+    def _forget_old_requests(self) -> None:
+        oldest = time.time_ns() - round(self._bounds.repeat_seconds * SECOND)
+        if any(received < oldest for received in self._recent.values()):
+            self._recent = {hashed: at for hashed, at in self._recent.items() if at >= oldest}
+            self._store.write(
+                lambda writer: writer.execute(
+                    "delete from request_hashes where received_at < make_timestamp_ns(?)", [oldest]
+                )
+            )
+
+    def _checkpoint(self) -> None:
+        position = self._position
+        self._store.checkpoint()
+        self._log.forget(position)
+        self._since_checkpoint = 0
+
+    def _sample(self) -> None:
+        """A row of ingest_samples, at most one a second, and only when something has changed."""
+        now = time.monotonic()
+        if now - self._sampled_at < 1.0 and not self._stopping.is_set():
+            return
+        row = self.health()
+        if all(row[name] == self._sampled.get(name) for name in row if name != "oldest_unstored_seconds"):
+            return
+        self._sampled, self._sampled_at = row, now
+        now_ns = time.time_ns()
+        sampled = {"sampled_at": datetime.fromtimestamp(now_ns / SECOND, UTC).replace(tzinfo=None), **row}
+
+        def work(writer: Writer) -> None:
+            writer.append("ingest_samples", [sampled])
+            writer.changed("ingest_health", now_ns, now_ns)
+
+        self._store.write(work)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
