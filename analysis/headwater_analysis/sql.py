@@ -1,7 +1,7 @@
 """The SQL objects: finds, orders and installs the views and table macros, and says which are public.
 
-One object, one file in ``views``, in the order of ``views/_order``. A file that the manifest does not name, or a
-name without a file, refuses to start: nothing may lie there that nobody runs.
+One object, one file in ``views``, in the order of ``views/_order``. A file that the manifest does not name, or
+a name without a file, refuses to start: nothing may lie there that nobody runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago",)
 
 
 def ordered(folder: Traversable) -> Iterator[SqlObject]:
-    """The ``.sql`` files of a folder in the order of its ``_order``; raises SqlObjectsWrong naming the file."""
+    """The ``.sql`` files of a folder in the order of its ``_order``; raises SqlObjectsWrong."""
     names = (folder / "_order").read_text("utf-8").split()
     present = {entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql")}
     twice = {name for name in names if names.count(name) > 1}

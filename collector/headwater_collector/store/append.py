@@ -1,11 +1,13 @@
-"""One batch of decoded requests into the store: rows, what they mean, and the log position, all or nothing."""
+"""One batch of decoded requests into the store: rows, meaning and log position, all or nothing."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ..records import LogPosition, Quarantined, SpanBatch
+from headwater_collector.records import LogPosition, Quarantined, SpanBatch
+
 from .keeper import keep
 from .writer import Writer
 
@@ -45,6 +47,9 @@ def append_spans(writer: Writer, batch: SpanBatch, position: LogPosition) -> App
         writer.append("request_hashes", hashes)
     if counts.spans:
         keep(writer, batch)
+        bounds = pc.min_max(batch.spans["started_at"].cast(pa.int64())).as_py()
+        for relation in ("spans", "flows"):
+            writer.changed(relation, bounds["min"], bounds["max"])
     writer.replace("log_position", [asdict(position)])
     return counts
 

@@ -4,6 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 import duckdb
+
 from headwater_analysis import sql
 
 from .errors import StoreBroken, StoreTooNew

@@ -61,9 +61,9 @@ class Writer:
         """Runs a statement of the collector's own and gives its rows."""
         return self._connection.execute(sql, list(params)).fetchall()
 
-    def registered(self, table: pa.Table) -> "Registered":
-        """Makes an Arrow table readable by name while a ``with`` lasts."""
-        return Registered(self._connection, table)
+    def registered(self, table: pa.Table, name: str | None = None) -> "Registered":
+        """Makes an Arrow table readable by the name that a ``with`` gives, while it lasts."""
+        return Registered(self._connection, table, name)
 
     def changed(self, relation: str, from_ns: int, to_ns: int) -> None:
         """Notes what listeners are told after the commit."""
@@ -81,10 +81,12 @@ class Writer:
 class Registered:
     """An Arrow table under a name of its own, for as long as a ``with`` lasts."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, table: pa.Table, name: str | None = None
+    ) -> None:
         self._connection = connection
         self._table = table
-        self._name = f"incoming_{next(_numbers)}"
+        self._name = name or f"incoming_{next(_numbers)}"
 
     def __enter__(self) -> str:
         self._connection.register(self._name, self._table)

@@ -1,5 +1,5 @@
--- Kept: what spans without a parent say of their cause, where it has to be looked for by coordinates.
--- kind: cause (the process span of that record), origin (the send span of that record), event (id).
+-- Kept: what spans without a parent say of their cause. kind: cause (the process span of that record), origin
+-- (the send span of that record), link (that span; shared where it links to several traces).
 create table claim_rows (
     received_at timestamp_ns not null,
     kind varchar,
@@ -9,5 +9,8 @@ create table claim_rows (
     started_at timestamp_ns,
     topic varchar,
     partition integer,
-    message_offset bigint
+    message_offset bigint,
+    cause_trace_id varchar,
+    cause_span_id varchar,
+    shared boolean
 );

@@ -1,0 +1,49 @@
+-- Primary causes of touched spans, where it is not the parent: message of its own coordinates, then, for a span
+-- without a parent, origin, attempt, cause, link.
+create or replace temp table weighed_spans as
+from touched_roots
+union
+select trace_id, span_id from new_hops where role = 'process' and parent_span_id is not null;
+create or replace temp table old_causes as
+select c.* from cause_rows c semi join weighed_spans w on w.span_id = c.span_id and w.trace_id = c.trace_id;
+create or replace temp table new_causes as
+with candidates as (
+    select 1 as rank, received_at, trace_id, span_id, 'message' as kind, send_trace_id as cause_trace_id,
+        send_span_id as cause_span_id, false as shared, parent_span_id
+    from new_hops
+    where role = 'process' and send_span_id is not null
+    union all
+    select 3, c.received_at, c.trace_id, c.span_id, 'origin', m.trace_id, m.span_id, false, null
+    from touched_claims c
+    join touched_sends m on m.topic = c.topic and m.partition = c.partition
+        and m.message_offset = c.message_offset
+    where c.kind = 'origin' and m.span_id != c.span_id
+    union all
+    select 4, received_at, trace_id, span_id, 'attempt', before_trace_id, before_span_id, false, null
+    from new_hops
+    where role = 'process' and before_span_id is not null and parent_span_id is null
+    union all
+    select 5, c.received_at, c.trace_id, c.span_id, 'cause', h.trace_id, h.span_id, false, null
+    from touched_claims c
+    join new_hops h on h.topic = c.topic and h.partition = c.partition
+        and h.message_offset = c.message_offset and h.consumer_service is not distinct from c.service
+        and h.started_at <= c.started_at
+    where c.kind = 'cause' and h.span_id != c.span_id
+    qualify row_number() over (
+        partition by c.trace_id, c.span_id order by h.started_at desc, h.span_id
+    ) = 1
+    union all
+    select 7, received_at, trace_id, span_id, 'link', cause_trace_id, cause_span_id, shared, null
+    from touched_claims
+    where kind = 'link'
+), primaries as (
+    select *
+    from candidates c
+    semi join weighed_spans w on w.span_id = c.span_id and w.trace_id = c.trace_id
+    qualify row_number() over (
+        partition by trace_id, span_id order by rank, cause_span_id, cause_trace_id
+    ) = 1
+)
+select * exclude (rank, parent_span_id)
+from primaries
+where cause_trace_id != trace_id or cause_span_id is distinct from parent_span_id;

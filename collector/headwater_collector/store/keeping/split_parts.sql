@@ -1,0 +1,47 @@
+-- What the touched splits add to flows, counted anew for each fragment.
+delete from flow_parts where trace_id in (from touched_splits);
+insert into flow_parts by name
+with by_service as (
+    select
+        m.trace_id, m.boundary, m.service, m.topic, min(m.received_at) as received_at, count(*) as spans,
+        count(*) filter (coalesce(m.operation, '') not in ('receive', 'settle')) as working_spans,
+        count(*) filter (m.status = 'error') as errors,
+        count(*) filter (m.kind in ('producer', 'client') and m.status != 'error' and m.topic is not null
+            and coalesce(m.operation, 'send') in ('send', 'publish')) as messages,
+        min(m.started_at) as started_at, max(m.ended_at) as ended_at,
+        min({'seen': m.started_at, 'span_id': m.span_id, 'service': m.service, 'name': m.name})
+            filter (m.parent_span_id is null) as root,
+        min({'seen': m.started_at, 'span_id': m.span_id, 'service': m.service, 'name': m.name}) as head
+    from split_members m
+    group by m.trace_id, m.boundary, m.service, m.topic
+), spans as (
+    select
+        trace_id, boundary, min(received_at) as received_at,
+        sum(spans) as spans, sum(working_spans) as working_spans, sum(errors) as errors,
+        sum(messages) as messages, min(started_at) as started_at, max(ended_at) as ended_at,
+        min(root) as root, min(head) as head,
+        list({'seen': started_at, 'name': service}) as services,
+        list({'seen': started_at, 'name': topic}) filter (topic is not null) as topics
+    from by_service
+    group by trace_id, boundary
+), hops as (
+    select s.trace_id, s.boundary, count(h.wait_ns) as hops, sum(h.wait_ns) as wait_ns,
+        sum(h.work_ns) as work_ns, sum(h.backoff_ns) as backoff_ns
+    from hop_rows h
+    semi join touched_splits t on t.trace_id = h.trace_id
+    join split_spans s on s.trace_id = h.trace_id and s.span_id = h.span_id
+    group by s.trace_id, s.boundary
+), letters as (
+    select s.trace_id, s.boundary, count(*) as dead_letters
+    from message_rows m
+    semi join touched_splits t on t.trace_id = m.trace_id
+    join split_spans s on s.trace_id = m.trace_id and s.span_id = m.span_id
+    where m.dead_letter
+    group by s.trace_id, s.boundary
+)
+select s.*, f.flow_id, f.shared, coalesce(h.hops, 0) as hops, h.wait_ns, h.work_ns, h.backoff_ns,
+    coalesce(l.dead_letters, 0) as dead_letters
+from spans s
+join fragments f on f.trace_id = s.trace_id and f.boundary = s.boundary
+left join hops h on h.trace_id = s.trace_id and h.boundary = s.boundary
+left join letters l on l.trace_id = s.trace_id and l.boundary = s.boundary;

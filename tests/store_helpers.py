@@ -1,0 +1,133 @@
+"""A store in a directory of its own, filled through decode and append as the collector does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+import builders
+from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
+from headwater_collector.records import LogPosition, SpanBatch
+from headwater_collector.store import Store, append_spans
+
+START_NS = 1_790_000_000_000_000_000
+"""When the stories told in these tests begin."""
+
+Told = tuple[str, Span]
+"""A service and a span of its."""
+
+
+def trace(name: str) -> str:
+    """The trace id that a name stands for."""
+    return hashlib.md5(name.encode()).hexdigest()
+
+
+def span(name: str) -> str:
+    """The span id that a name stands for."""
+    return hashlib.md5(name.encode()).hexdigest()[:16]
+
+
+def at(ms: float) -> int:
+    """Nanoseconds since the epoch, ``ms`` into the story."""
+    return START_NS + round(ms * 1e6)
+
+
+def _ids(in_trace: str, name: str, parent: str | None, start_ms: float, ms: float) -> dict[str, Any]:
+    return {
+        "trace_id": trace(in_trace),
+        "span_id": span(name),
+        "parent": span(parent) if parent else None,
+        "start_ns": at(start_ms),
+        "ms": ms,
+    }
+
+
+def work(
+    service: str, in_trace: str, name: str, start_ms: float, ms: float, parent: str | None = None, **more: Any
+) -> Told:
+    """A plain span."""
+    return service, builders.a_span(name, **_ids(in_trace, name, parent, start_ms, ms), **more)
+
+
+def send(
+    service: str,
+    in_trace: str,
+    name: str,
+    where: tuple[str, int, int],
+    start_ms: float,
+    ms: float,
+    parent: str | None = None,
+    **more: Any,
+) -> Told:
+    """A send span that knows where its record went."""
+    return service, builders.a_send(*where, name=name, **_ids(in_trace, name, parent, start_ms, ms), **more)
+
+
+def process(
+    service: str,
+    in_trace: str,
+    name: str,
+    where: tuple[str, int, int],
+    start_ms: float,
+    ms: float,
+    parent: str | None = None,
+    group: str | None = None,
+    **more: Any,
+) -> Told:
+    """A process span of one record; the group is named like the service unless told."""
+    return service, builders.a_process(
+        *where, group or service, name=name, **_ids(in_trace, name, parent, start_ms, ms), **more
+    )
+
+
+def batch_of(spans: Iterable[Told], received_ns: int = START_NS) -> SpanBatch:
+    """What the decoder makes of one request with these spans."""
+    by_service: dict[str, list[Span]] = {}
+    for service, one in spans:
+        by_service.setdefault(service, []).append(one)
+    request = builders.a_request()
+    for service, some in by_service.items():
+        builders.add_to(request, *some, service=service)
+    raw = RawRequest(received_ns, Kind.HTTP_PROTOBUF, request.SerializeToString())
+    return Decoder().decode([raw])[0]
+
+
+def fill(store: Store, *flushes: Sequence[Told]) -> None:
+    """Appends each list of spans in a transaction of its own."""
+    for number, spans in enumerate(flushes):
+        batch = batch_of(spans, START_NS + number * 1_000_000_000)
+        store.write(lambda w, b=batch, n=number: append_spans(w, b, LogPosition(1, n)))  # type: ignore[misc]
+
+
+def a_store(folder: Path, *flushes: Sequence[Told]) -> Store:
+    """An open store with these flushes in it; the caller closes it."""
+    store = Store.open(folder / "headwater.duckdb")
+    fill(store, *flushes)
+    return store
+
+
+def rows(store: Store, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Rows of a question as dictionaries."""
+    cursor = store.cursor()
+    try:
+        found = cursor.execute(sql, list(params))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    finally:
+        cursor.close()
+
+
+def link(in_trace: str, name: str, where: tuple[str, int, int] | None = None) -> tuple[Any, ...]:
+    """A span link, for ``links``, that names a record or not."""
+    attributes: Mapping[str, object] = {}
+    if where is not None:
+        attributes = {
+            "messaging.destination.name": where[0],
+            "messaging.destination.partition.id": str(where[1]),
+            "messaging.kafka.offset": where[2],
+        }
+    return trace(in_trace), span(name), attributes
