@@ -177,4 +177,7 @@ def _word(value: Any, words: Mapping[str, int]) -> int:
 
 
 def _raw(span: Any) -> bytes:
-    return orjson.dumps(span, default=str)
+    try:
+        return orjson.dumps(span)
+    except TypeError:  # nested deeper than can be written
+        return b""
