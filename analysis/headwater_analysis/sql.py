@@ -1,7 +1,7 @@
 """The SQL objects: finds, orders and installs the views and table macros, and says which are public.
 
-One object, one file in ``views``, in the order of ``views/_order``. A file that the manifest does not name, or
-a name without a file, refuses to start: nothing may lie there that nobody runs.
+One object, one file in ``views``, in the order of ``views/_order``. A file that the manifest does not name,
+or a name without a file, refuses to start: nothing may lie there that nobody runs.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class SqlObject:
 PUBLIC_RELATIONS: tuple[str, ...] = (
     "spans", "span_links", "span_events", "messages", "deliveries", "hops", "flows", "pathways",
     "offset_samples", "commit_samples", "group_samples", "lag", "group_health",
-    "dead_letters", "failure_groups", "services", "clusters", "ingest_health",
+    "dead_letters", "failure_groups", "services", "clusters", "ingest_health", "relation_columns",
 )  # fmt: skip
 """Relations that a question may name; stable, documented column by column."""
 

@@ -144,7 +144,7 @@ class _Guarded:
 
 
 def arrow_bytes(table: Table) -> bytes:
-    """The answer as an Arrow stream; metadata of the last batch, ``headwater.cut``, says why rows are missing."""
+    """The answer as an Arrow stream; metadata of the last batch says in ``headwater.cut`` why rows miss."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.data.schema) as writer:
         writer.write_table(table.data)

@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from headwater_analysis.errors import HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.json_values import column_values
 from headwater_collector.store.store import Store
 
-from .json_values import column_values
 from .sql_guard import SqlGuard
 
 BATCH_ROWS = 2_048

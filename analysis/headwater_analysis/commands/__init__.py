@@ -1,0 +1,1 @@
+"""The commands that print what a screen would show."""

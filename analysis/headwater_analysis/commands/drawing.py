@@ -1,0 +1,93 @@
+"""A flow drawn in lines of text: header, time axis, a row a span with the wait in front of its bar."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from headwater_analysis import format as fmt
+from headwater_analysis.flows import FlowDetail
+from headwater_analysis.layout.elastic_axis import Axis
+from headwater_analysis.layout.tree import Row, axis_for, path, waterfall
+
+NAME_SHARE = 0.38
+"""Share of the width for the tree of names."""
+
+
+def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool = False) -> Iterator[Text]:
+    """The lines of a picture ``width`` characters wide."""
+    flow = detail.flow
+    state = fmt.state(flow.status)
+    yield Text(f"flow {flow.flow_id}", style="bold")
+    yield Text(" → ".join(path(detail)))
+    yield Text(
+        f"{state.glyph} {state.word}   total {fmt.duration_ms(flow.total_ms)}   "
+        f"wait {fmt.duration_ms(flow.wait_ms)}   work {fmt.duration_ms(flow.work_ms)}   back-off {fmt.duration_ms(flow.backoff_ms)}   "
+        f"{fmt.count(flow.spans)} spans   {fmt.count(flow.errors)} errors   "
+        f"{fmt.count(flow.dead_letters)} dead letters"
+    )
+    axis = axis_for(detail, elastic)
+    names = max(int(width * NAME_SHARE), 24)
+    bars = width - names - 1
+    marks = _Marks(ascii_only)
+    yield Text(" " * (names + 1)).append_text(_ruler(axis, bars, marks))
+    for row in waterfall(detail):
+        yield _line(row, axis, names, bars, marks)
+    if detail.cut:
+        yield Text(f"Only the first {len(detail.spans):,} spans are drawn.", style="yellow")
+
+
+class _Marks:
+    def __init__(self, ascii_only: bool) -> None:
+        self.bar, self.wait, self.backoff, self.gap, self.rule = "#-.~-" if ascii_only else "█┄·≈─"
+
+
+def _ruler(axis: Axis, bars: int, marks: _Marks) -> Text:
+    cells = [marks.rule] * bars
+    for gap in axis.gaps:
+        first, last = int(gap.x0 * bars), max(int(gap.x1 * bars), int(gap.x0 * bars) + 1)
+        label = f"{marks.gap}{fmt.duration_ms((gap.to_ns - gap.from_ns) / 1e6)}{marks.gap}"
+        text = label[: last - first].center(last - first, marks.gap)
+        cells[first:last] = text
+    return Text("".join(cells)[:bars], style="dim")
+
+
+def _line(row: Row, axis: Axis, names: int, bars: int, marks: _Marks) -> Text:
+    span = row.span
+    glyph = ""
+    if span.status == "error":
+        glyph = f"{fmt.state('error').glyph} "
+    elif row.attempt and row.attempt > 1:
+        glyph = f"{fmt.state('retry').glyph} "
+    indent = "  " * min(row.depth, 12)
+    link = "⇢ " if row.asynchronous else ""
+    label = f"{indent}{glyph}{link}{span.service}: {span.name}"
+    style = "red" if span.status == "error" else fmt.service_colour(span.service)
+    line = Text(label[: names - 1].ljust(names), style="red" if span.status == "error" else "")
+    cells = [" "] * bars
+    styles = [""] * bars
+    for wait in row.waits:
+        mark = marks.backoff if wait.kind == "backoff" else marks.wait
+        _fill(cells, styles, axis, wait.from_ns, wait.to_ns, mark, "dim")
+    end = _fill(cells, styles, axis, span.started_ns, max(span.ended_ns, span.started_ns), marks.bar, style)
+    text = Text(" ")
+    for cell, cell_style in zip(cells, styles, strict=True):
+        text.append(cell, cell_style)
+    label = f" {fmt.duration_ms(span.duration_ms)}"
+    waited = sum(wait.duration_ms for wait in row.waits if wait.kind == "wait")
+    if waited:
+        wait = row.waits[-1]
+        label += f" after {fmt.duration_ms(waited)} in {wait.topic}"
+    label = label[: max(bars - end, 0)]
+    if label:
+        text = text[: 1 + end] + Text(label, style="dim")
+    return line + text
+
+
+def _fill(
+    cells: list[str], styles: list[str], axis: Axis, start: int, end: int, mark: str, style: str
+) -> int:
+    first = min(int(axis.position(start) * len(cells)), len(cells) - 1)
+    last = min(max(int(axis.position(end) * len(cells)), first + 1), len(cells))
+    cells[first:last] = [mark] * (last - first)
+    styles[first:last] = [style] * (last - first)
+    return last

@@ -1,0 +1,53 @@
+"""`headwater ingest`: is what services send arriving, and is it kept."""
+
+from headwater_analysis import format as fmt
+from headwater_analysis import ingest as question
+from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, read
+
+from .printing import console, empty, opened, print_json, when
+
+INGEST = Command(
+    "ingest",
+    "Shows what the collector's doors received, acknowledged, refused and stored, and what waits.",
+    ("headwater ingest", "headwater ingest --json"),
+    options=(COLLECTOR, TOKEN, STORE, JSON),
+)
+
+
+def run(argv: list[str]) -> int:
+    """The command; gives its exit code."""
+    settings = read(INGEST, argv)
+    with opened(settings) as source:
+        row = question.ingest(source)
+    if settings.json:
+        print_json(row)
+        return 0
+    if row is None:
+        empty("The collector has not counted anything yet.")
+        return 0
+    out = console()
+    for name, value in (
+        ("version", row.version),
+        ("started", when(row.started_ns)),
+        ("as of", when(row.sampled_ns)),
+        ("requests received", fmt.count(row.received_requests)),
+        ("  acknowledged", fmt.count(row.acknowledged_requests)),
+        ("  repeated", fmt.count(row.repeated_requests)),
+        ("  refused", fmt.count(row.refused_requests)),
+        ("spans stored", fmt.count(row.stored_spans)),
+        ("quarantined", fmt.count(row.quarantined)),
+        ("metrics not kept", fmt.count(row.metrics_not_kept)),
+        ("logs not kept", fmt.count(row.logs_not_kept)),
+        ("log on disk", f"{fmt.count(row.log_bytes)} bytes"),
+        ("not yet stored", f"{fmt.count(row.unstored_bytes)} bytes"),
+        ("oldest of it", fmt.duration_ms(_ms(row.oldest_unstored_seconds))),
+        ("last error", row.last_error or "none"),
+    ):
+        out.print(f"{name:<20} {value}", markup=False)
+    for reason, count in sorted((row.quarantine_reasons or {}).items()):
+        out.print(f"  {reason:<18} {fmt.count(count)}", markup=False)
+    return 0
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000

@@ -1,0 +1,73 @@
+"""How commands answer: JSON for machines, a table for people, and nothing else on standard output."""
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from headwater_analysis import format as fmt
+from headwater_analysis.settings import Settings, note
+from headwater_analysis.source import Source, open_source
+
+_TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quiet": "dim"}
+
+
+def opened(settings: Settings) -> "closing[Source]":
+    """The source that --collector, --token and --store name, closed at the end of a ``with``."""
+    return closing(open_source(settings.collector, settings.token, settings.store))
+
+
+def print_json(answer: object) -> None:
+    """Dataclasses, lists and plain values as one JSON document."""
+    json.dump(_plain(answer), sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def console() -> Console:
+    """Standard output for people; wide where nobody looks, so that nothing is cut in a pipe."""
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Sequence[str] = ()
+) -> None:
+    """A table without frames; columns named in ``right`` are numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def status_text(status: str | None) -> Text:
+    """Glyph and word of a status, coloured."""
+    state = fmt.state(status)
+    return Text(f"{state.glyph} {state.word}", style=_TONES[state.tone])
+
+
+def when(ns: int | None) -> str:
+    """A time for people: local clock, to the second."""
+    if ns is None:
+        return fmt.UNKNOWN
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ns / 1e9))
+
+
+def empty(sentence: str) -> None:
+    """Says on standard error why there is nothing to print."""
+    note(sentence)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
