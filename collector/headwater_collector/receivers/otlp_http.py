@@ -58,6 +58,8 @@ class OtlpHttpDoor:
             self._app,
             log_level="warning",
             access_log=False,
+            interface="asgi3",
+            proxy_headers=False,
             lifespan="off",
             ws="none",
             server_header=False,
