@@ -1,4 +1,4 @@
-"""Is a group healthy on a partition? Named pure rules in a stated order over a window of polls; first one wins.
+"""Is a group healthy on a partition? Named pure rules in a stated order; the first that applies wins.
 
 Each rule answers a `Verdict` with a sentence of evidence, or None when it does not apply.
 """
@@ -36,7 +36,7 @@ def unknown(window: Window) -> Verdict | None:
 
 
 def lost(window: Window) -> Verdict | None:
-    """A poll of the window saw the committed offset below the log start; the latest such one gives the count."""
+    """A poll of the window saw the committed offset below the log start; the latest such one counts."""
     for sample in reversed(window.recent):
         if sample.committed is None or sample.log_start is None or sample.committed >= sample.log_start:
             continue
@@ -119,7 +119,7 @@ def rewound(window: Window) -> Verdict | None:
 
 def skipped_ahead(window: Window) -> Verdict | None:
     """The committed offset jumped while nobody was a member, faster than any reader of this group reads."""
-    if _assigns_by_hand(window):
+    if not window.ever_without_members or _assigns_by_hand(window):
         return None
     fastest = 0.0
     for before, after in _moves(window):
@@ -129,8 +129,8 @@ def skipped_ahead(window: Window) -> Verdict | None:
         if memberless and speed > max(IMPLAUSIBLE_PER_SECOND, 5 * fastest):
             return Verdict(
                 "skipped_ahead",
-                f"the committed offset jumped from {count(before.committed)} to {count(after.committed)} while "
-                f"the group had no members: {count(jump)} offsets were passed over",
+                f"the committed offset jumped from {count(before.committed)} to {count(after.committed)} "
+                f"while the group had no members: {count(jump)} offsets were passed over",
                 after.at,
             )
         fastest = max(fastest, speed)
@@ -263,6 +263,8 @@ def _moves(window: Window) -> Iterator[tuple[Sample, Sample]]:
 
 def _assigns_by_hand(window: Window) -> bool:
     """A group that commits again and again while it has no members."""
+    if not window.ever_without_members:
+        return False
     moves = sum(
         before.state in WITHOUT_MEMBERS and after.state in WITHOUT_MEMBERS for before, after in _moves(window)
     )

@@ -12,8 +12,9 @@ FACTS = frozenset(
 )
 """These change at once; all others only when the new verdict has held for two polls."""
 
-WORST_FIRST = tuple(
-    "lost truncated blocked frozen stopped stalled no_commit rewound skipped_ahead rebalancing unknown".split()
+WORST_FIRST = (
+    *("lost", "truncated", "blocked", "frozen", "stopped", "stalled"),
+    *("no_commit", "rewound", "skipped_ahead", "rebalancing", "unknown"),
 )
 """The order in which a partition's status is shown for the whole topic; the rest is judged over the sum."""
 
@@ -35,8 +36,11 @@ class VerdictKeeper:
         self._standing: Standing | None = None
         self._waiting: str | None = None
 
-    def update(self, verdict: Verdict, at: float) -> Standing:
-        """Take the poll's verdict; a standing status keeps its moment and renews its evidence."""
+    def update(self, verdict: Verdict, at: float, *, settled: bool = False) -> Standing:
+        """Take the poll's verdict; a standing status keeps its moment and renews its evidence.
+
+        `settled`: the verdict has already been held back elsewhere and counts at once.
+        """
         standing = self._standing
         if standing is not None and verdict.status == standing.status:
             self._waiting = None
@@ -44,6 +48,7 @@ class VerdictKeeper:
         elif (
             standing is None
             or standing.status == "unknown"
+            or settled
             or verdict.status in FACTS
             or self._waiting == verdict.status
         ):

@@ -1,4 +1,4 @@
-"""What the health rules look at: the last minutes of one group on one partition, and what follows from them."""
+"""What the health rules look at: the last minutes of one group on one partition."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CHANGES_SECONDS = 600.0
 LONGEST_SECONDS = 1200.0  # samples kept at most, for consumers whose commits are minutes apart
 UNSETTLED_PATIENCE_SECONDS = 60.0
 LEAST_PATIENCE_SECONDS = 10.0
-_MOST_ENVELOPE_POINTS = 40
+_MOST_ENVELOPE_POINTS = 20
 
 IN_CHANGE = frozenset({"preparing", "completing", "assigning", "reconciling"})
 WITHOUT_MEMBERS = frozenset({"empty", "dead"})
@@ -134,6 +134,10 @@ class Window:
                 return sample.at
         return None
 
+    @cached_property
+    def ever_without_members(self) -> bool:
+        return any(sample.state in WITHOUT_MEMBERS for sample in self.recent)
+
     @property
     def caught_up(self) -> bool:
         """Lag was 0 within patience."""
@@ -141,18 +145,21 @@ class Window:
 
     @cached_property
     def growth(self) -> Slope | None:
-        """Slope of the lag's lower envelope, so that the sawtooth of batch commits is not growth; 6 points."""
+        """Slope of the lag's lower envelope, so that the sawtooth of batch commits is not growth."""
         reach = max(WINDOW_SECONDS, 8 * self.usual)
         if self.without_lag_at is not None:
             reach = min(reach, self.now.at - self.without_lag_at)
         step = max(self.usual, self.poll_seconds, reach / _MOST_ENVELOPE_POINTS)
         lowest: dict[int, tuple[float, float]] = {}
-        for sample in self.samples:
-            age = self.now.at - sample.at
-            if age <= reach and sample.lag is not None:
-                bucket = int(age / step)  # counted back from now: only the oldest bucket is cut
-                if bucket not in lowest or sample.lag < lowest[bucket][1]:
-                    lowest[bucket] = (sample.at, float(sample.lag))
+        now = self.now.at
+        for at, _, committed, end, *_ in reversed(self.samples):
+            if now - at > reach:
+                break
+            if committed is not None and end is not None:
+                bucket = int((now - at) / step)  # counted back from now: only the oldest bucket is cut
+                lag = end - committed
+                if bucket not in lowest or lag < lowest[bucket][1]:
+                    lowest[bucket] = (at, float(lag))
         return theil_sen(sorted(lowest.values())) if len(lowest) >= 6 else None
 
     @cached_property
