@@ -103,8 +103,6 @@ class OtlpHttpDoor:
                 status, body = 200, await self._take(signal, content_type, headers, receive)
         except Refused as error:
             self._intake.refused(error)
-            if isinstance(error, TooLarge):
-                await _drain(receive)
             status = error.http_status
             body = _status(answer_type, error.code, str(error), error.retry_seconds)
             if error.retry_seconds is not None:
@@ -174,6 +172,7 @@ class OtlpHttpDoor:
     async def _chunks(self, headers: dict[bytes, bytes], receive: Receive, most: int) -> Any:
         length = headers.get(b"content-length")
         if length is not None and length.isdigit() and int(length) > most:
+            await _drain(receive)
             raise TooLarge(f"The request has {int(length)} bytes; at most {most} are taken.")
         size = 0
         while True:
@@ -183,6 +182,8 @@ class OtlpHttpDoor:
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > most:
+                if message.get("more_body", False):
+                    await _drain(receive)
                 raise TooLarge(f"The request has more than the {most} bytes that are taken.")
             if self._in_flight + len(chunk) > self._intake.bounds.in_flight_bytes:
                 raise TryLater("The collector is reading all it has room for; send this again.", 2)
