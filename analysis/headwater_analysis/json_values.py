@@ -67,6 +67,13 @@ def _decimal(value: decimal.Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def _interval(value: Any) -> float | str:
+    months, days, nanoseconds = value
+    if months:
+        return f"P{months}M{days}DT{nanoseconds / 1e9:g}S"
+    return float(days * 86_400 + nanoseconds / 1e9)
+
+
 def _datetime(value: datetime.datetime) -> str:
     if value.tzinfo is not None:
         value = value.astimezone(datetime.UTC).replace(tzinfo=None)
@@ -75,6 +82,7 @@ def _datetime(value: datetime.datetime) -> str:
 
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (bool, lambda value: value),
+    (pa.MonthDayNano, _interval),
     (float, lambda value: value if math.isfinite(value) else None),
     (decimal.Decimal, _decimal),
     (datetime.datetime, _datetime),

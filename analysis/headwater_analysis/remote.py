@@ -15,11 +15,13 @@ TIMEOUT_SECONDS = 40.0
 """Longer than the collector's own limit, so that its sentence arrives."""
 SILENCE_SECONDS = 15.0
 """A change stream that says nothing for this long, heartbeats included, is dead."""
+IDLE_CONNECTIONS = 4
+"""Kept open for the next questions."""
 _GONE = (OSError, http.client.HTTPException)
 
 
 class RemoteSource:
-    """A collector at a URL. Keeps one connection a thread."""
+    """A collector at a URL. Connections that no question uses at the moment are kept for the next ones."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         """Raises UsageError when the URL is none; connects on the first question."""
@@ -30,7 +32,9 @@ class RemoteSource:
         self.url = f"{parts.scheme}://{parts.netloc}"
         self.label = f"collector {self.url}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._local = threading.local()
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._closed = False
 
     def query(self, sql: str, params: Sequence[object] = ()) -> Answer:
         """See Source.query."""
@@ -82,32 +86,39 @@ class RemoteSource:
             connection.close()
 
     def close(self) -> None:
-        """Closes this thread's connection; the others close with their threads."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
+        """See Source.close."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
             connection.close()
-            self._local.connection = None
 
     def _request(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
-        kept = getattr(self._local, "connection", None)
-        for connection in (kept, None):
-            if connection is None:
-                connection = self._connect(TIMEOUT_SECONDS)
+        while True:
+            with self._lock:
+                kept = self._idle.pop() if self._idle else None
+            connection = kept or self._connect(TIMEOUT_SECONDS)
             try:
                 connection.request(method, path, body, headers)
                 response = connection.getresponse()
                 payload = response.read()
-                self._local.connection = connection
-                return response.status, payload
             except _GONE as error:
                 connection.close()
-                self._local.connection = None
-                # A kept connection may have been closed by the other side meanwhile: once more on a new one.
-                if connection is not kept or isinstance(error, TimeoutError):
+                # A kept connection may have been closed by the other side meanwhile: again on another one.
+                if kept is None or isinstance(error, TimeoutError):
                     raise self._gone(error) from None
-        raise self._gone(OSError("no connection"))
+                continue
+            self._give_back(connection)
+            return response.status, payload
+
+    def _give_back(self, connection: http.client.HTTPConnection) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < IDLE_CONNECTIONS:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection

@@ -27,7 +27,7 @@ SQL = Command(
     "Times are UTC; ago(interval 15 minutes) is now less that much.",
     (
         'headwater sql "select service, count(*) from spans group by all"',
-        "headwater sql \"from flows where started_at > ago(interval 15 minutes) and status = 'error'\" --format json",
+        'headwater sql "from flows where started_at > ago(interval 1 hour) and errors > 0" --format json',
         'headwater sql "from hops" --format parquet > hops.parquet',
         "headwater sql --store data/headwater.duckdb",
     ),
@@ -92,8 +92,9 @@ def show(answer: Answer) -> None:
     note(f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}")
 
 
-_NUMERIC = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "FLOAT", "DOUBLE", "DECIMAL"}  # fmt: skip
+_NUMERIC = frozenset(
+    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT FLOAT DOUBLE DECIMAL".split()
+)
 
 
 def _cell(value: Any) -> Text:

@@ -11,8 +11,8 @@ from .printing import console, empty, opened, print_json, print_table, when
 
 DEAD_LETTERS = Command(
     "dead-letters",
-    "Lists dead letters grouped by cause; with a failure group's id its messages, with a message's coordinates "
-    "that one whole: origin, error, headers, and the flow it belongs to.",
+    "Lists dead letters grouped by cause; with a failure group's id its messages, with a message's "
+    "coordinates that one whole: origin, error, headers, and the flow it belongs to.",
     (
         "headwater dead-letters --last 1d",
         "headwater dead-letters 3f2a9c1d5b7e8f60",

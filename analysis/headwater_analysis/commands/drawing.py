@@ -21,7 +21,8 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     yield Text(" → ".join(path(detail)))
     yield Text(
         f"{state.glyph} {state.word}   total {fmt.duration_ms(flow.total_ms)}   "
-        f"wait {fmt.duration_ms(flow.wait_ms)}   work {fmt.duration_ms(flow.work_ms)}   back-off {fmt.duration_ms(flow.backoff_ms)}   "
+        f"wait {fmt.duration_ms(flow.wait_ms)}   work {fmt.duration_ms(flow.work_ms)}   "
+        f"back-off {fmt.duration_ms(flow.backoff_ms)}   "
         f"{fmt.count(flow.spans)} spans   {fmt.count(flow.errors)} errors   "
         f"{fmt.count(flow.dead_letters)} dead letters"
     )

@@ -96,9 +96,7 @@ def run_flows(argv: list[str]) -> int:
 
 def _say_why_empty(found: question.FlowList, last: str) -> None:
     if found.newest_ns is None:
-        empty(
-            "No flow has arrived yet; point a service's OTLP exporter at the collector, or try `headwater demo`."
-        )
+        empty("No flow has arrived yet; point an OTLP exporter at the collector, or try `headwater demo`.")
     elif found.unfiltered:
         empty(f"0 of {found.unfiltered:,} flows pass the filter.")
     else:

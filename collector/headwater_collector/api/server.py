@@ -77,7 +77,7 @@ class ApiServer:
             return _error(413, f"A question takes at most {MAX_BODY >> 20} MiB.")
         try:
             question = orjson.loads(await request.body())
-            statement, params = question["sql"], question.get("params") or []
+            statement, params = question["sql"], question.get("params", [])
             if not isinstance(statement, str) or not isinstance(params, list):
                 raise TypeError
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):

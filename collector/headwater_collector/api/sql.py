@@ -134,9 +134,9 @@ class SqlRunner:
 def _sentence(error: Exception) -> HeadwaterError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
-    hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
+    hints = [line for line in lines[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
     kind, _, rest = text.partition(": ")
-    text = rest if kind.endswith("Error") and rest else text
+    text = (rest if kind.endswith("Error") and rest else text).removesuffix("Candidate functions:").rstrip()
     sentence = f"{text.rstrip('.')}." + (f" {hints[0].rstrip('.')}." if hints else "")
     if (
         isinstance(error, duckdb.InvalidInputException)

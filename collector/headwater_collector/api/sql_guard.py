@@ -20,6 +20,8 @@ TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", *PUBLIC_TABLE
 _FROM = frozenset(
     {"BASE_TABLE", "JOIN", "SUBQUERY", "TABLE_FUNCTION", "EMPTY", "EXPRESSION_LIST", "PIVOT", "SHOW_REF"}
 )
+_SYSTEM = ("duckdb_", "pragma_", "sqlite_", "pg_")
+"""How the names of the catalogue's own views begin, which it does not all list."""
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_ -]*$")
 MAX_STATEMENT = 100_000
 """Characters of a statement; a longer one is a program's mistake."""
@@ -30,7 +32,7 @@ def _functions() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if line and not line.startswith("# "))
 
 
-FUNCTIONS = _functions() | frozenset(PUBLIC_FUNCTIONS)
+FUNCTIONS = _functions() | {"unnest", *PUBLIC_FUNCTIONS}
 """What may be called in an expression; operators are functions too."""
 
 
@@ -60,7 +62,7 @@ class SqlGuard:
         if len(statements) != 1:
             raise QueryRefused(f"One question at a time, please; this holds {len(statements)}.")
         names = {name.lower() for name in _with_names(statements[0])}
-        for name in names & self._hidden:
+        for name in sorted(one for one in names if one in self._hidden or one.startswith(_SYSTEM)):
             raise QueryRefused(f"WITH may not take the name {name!r}; choose another.")
         self._walk(statements[0], names)
 
