@@ -2,7 +2,8 @@
 
 Everything here is a function of the set of spans stored, never of the order in which they came: a batch names
 the coordinates, spans and traces it touches, and what is kept about those is worked out again. Set-based SQL
-only; the statements are in ``keeping``, one step a file.
+only; the statements are in ``keeping``, one step a file. A step that would find nothing to do is left out, since
+planning it costs more than a small batch is worth.
 """
 
 from functools import cache
@@ -25,35 +26,85 @@ def keep(writer: Writer, batch: SpanBatch) -> None:
         writer.registered(batch.spans, "batch_spans"),
         writer.registered(batch.links, "batch_links"),
     ):
-        _Keeping(writer).run()
+        _Keeping(writer, batch).run()
 
 
 class _Keeping:
-    """One batch's steps; what a step would find nothing to do in is left out."""
+    """One batch's steps."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, batch: SpanBatch) -> None:
         self._writer = writer
+        self._batch = batch
 
     def run(self) -> None:
-        self._step("new_facts", "new_messages", "new_deliveries", "new_ranges")
-        if self._any("new_ranges") or self._any("range_rows"):
-            self._step("ranged_deliveries")
-        self._step("new_claims", "touched", "new_hops", "old_hops")
+        self._step("new_facts")
+        hops = self._messages_and_hops()
+        self._causes(hops)
+        if self._true("exists (from new_causes) or exists (from old_causes) or exists (from fragments)"):
+            self._step("touched_splits")
+        else:
+            self._step("no_splits")
+        self._step("whole_parts")
+        if hops:
+            self._step("whole_hop_parts")
+        if self._true("exists (from touched_splits)"):
+            self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
+
+    def _messages_and_hops(self) -> bool:
+        """Messages, deliveries and hops of the batch; whether there are any."""
+        claims = self._true(
+            "exists (from new_facts where parent_span_id is null and (role = 'process' or "
+            "coalesce(said[1], said[2], said[3]) is not null))"
+        ) or (self._batch.links.num_rows > 0 and self._true(_ROOT_LINKS))
+        if not claims and not self._true(
+            "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
+        ):
+            self._step("no_messaging", "no_claims", "no_old_hops")
+            return False
+        self._step("new_messages", "new_deliveries")
+        if self._true("exists (from new_facts where said[16] is not null) or exists (from range_rows)"):
+            self._step("new_ranges", "ranged_deliveries")
+            self._writer.execute("insert into range_rows by name from new_ranges")
+        self._step("touched")
+        if claims or self._true("exists (from claim_rows)"):
+            self._step("new_claims", "touched_claims")
+        else:
+            self._step("no_claims")
+        self._step("touched_ends", "paired")
+        if self._true("exists (from crowded)"):
+            self._step("paired_crowded")
+        self._step("new_hops")
+        known = self._true("exists (from touched_deliveries where not is_new)")
+        self._step("old_hops" if known else "no_old_hops")
         self._writer.execute(
             "insert into hop_rows by name "
             "select * exclude (parent_span_id, before_trace_id, before_span_id) from new_hops"
         )
+        return True
+
+    def _causes(self, hops: bool) -> None:
+        """Primary causes other than the parent, of the spans touched."""
+        if not hops or not self._true(
+            "exists (from touched_roots) or exists (from old_hops) or exists (from new_hops where "
+            "send_trace_id != trace_id or (send_span_id is not null and send_span_id != parent_span_id))"
+        ):
+            self._step("no_causes")
+            return
         self._step("changed_causes")
-        if self._any("old_causes"):
+        if self._true("exists (from old_causes)"):
             self._step("replace_causes")
         self._writer.execute("insert into cause_rows by name from new_causes")
-        self._step("touched_splits", "whole_parts", "whole_hop_parts")
-        if self._any("touched_splits"):
-            self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
 
     def _step(self, *names: str) -> None:
         for name in names:
             self._writer.execute(_steps()[name])
 
-    def _any(self, table: str) -> bool:
-        return bool(self._writer.execute(f"select exists (from {table})")[0][0])
+    def _true(self, condition: str) -> bool:
+        return bool(self._writer.execute(f"select {condition}")[0][0])
+
+
+_ROOT_LINKS = (
+    "exists (from batch_links l join batch_spans s on s.trace_id = l.trace_id and s.span_id = l.span_id "
+    "where s.parent_span_id is null and l.linked_trace_id != l.trace_id)"
+)
+"""A span without a parent links to another trace."""

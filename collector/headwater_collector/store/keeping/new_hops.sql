@@ -1,52 +1,6 @@
--- Every touched delivery joined to the send of its message. The innermost process span that names a record is
--- its delivery; coordinates join, never clocks: a clock only chooses between several sends of one coordinate.
+-- Every touched delivery, with what it waited for and how long.
 create or replace temp table new_hops as
-with delivered as (
-    select d.*
-    from touched_deliveries d
-    where d.role in ('process', 'batch') and not exists (
-        from touched_deliveries i
-        where i.role = 'process' and i.topic = d.topic and i.partition = d.partition
-            and i.message_offset = d.message_offset and i.trace_id = d.trace_id and i.span_id != d.span_id
-            and coalesce(i.consumer_group = d.consumer_group, true)
-            and (i.parent_span_id = d.span_id or (
-                i.service is not distinct from d.service
-                and i.started_at >= d.started_at and i.ended_at <= d.ended_at
-                and (i.started_at > d.started_at or i.ended_at < d.ended_at)))
-    )
-), sent as (
-    select
-        d.*, m.trace_id as send_trace_id, m.span_id as send_span_id, m.service as producer_service, m.sent_at,
-        m.available_at as acked_at, coalesce(d.cluster, m.cluster) as joined_cluster,
-        m.sent_at <= d.started_at + interval 1 second as in_order
-    from delivered d
-    left join touched_sends m
-        on m.topic = d.topic and m.partition = d.partition and m.message_offset = d.message_offset
-        and coalesce(m.cluster = d.cluster, true) and coalesce(m.incarnation = d.incarnation, true)
-    qualify row_number() over (
-        partition by d.trace_id, d.span_id, d.topic, d.partition, d.message_offset
-        order by in_order desc, case when in_order then -epoch_ns(m.sent_at) else epoch_ns(m.sent_at) end,
-            m.span_id, d.role desc
-    ) = 1
-), ranked as (
-    select
-        s.*,
-        row_number() over attempts as nth,
-        lag(ended_at) over attempts as before_ended_at,
-        lag(started_at) over attempts as before_started_at,
-        lag(trace_id) over attempts as before_trace_id,
-        lag(span_id) over attempts as before_span_id,
-        (select max(r.ended_at) from touched_deliveries r
-            where r.role = 'receive' and r.topic = s.topic and r.partition = s.partition
-                and r.message_offset = s.message_offset and r.service is not distinct from s.service
-                and coalesce(r.consumer_group = s.consumer_group, true)
-                and r.ended_at <= s.started_at) as fetched_at
-    from sent s
-    window attempts as (
-        partition by topic, partition, message_offset, incarnation, consumer_group, send_span_id
-        order by started_at, span_id
-    )
-), counted as (
+with counted as (
     select
         *,
         coalesce(acked_at, case when record_time is not null then record_at end) as known_at,
@@ -61,7 +15,7 @@ with delivered as (
             when record_time = 'append' and record_at <= started_at then 'append_time'
             when record_time = 'create' and record_at <= started_at then 'create_time'
         end as method
-    from ranked
+    from paired
 ), placed as (
     select
         *,
