@@ -1,0 +1,105 @@
+"""How much a collector takes in: `python -m tests.bench.ingest`, or `make bench-ingest`.
+
+Drives a real `headwater serve` over its doors with the same bytes each time, and prints spans per CPU-second
+of its process (user and system time, everything from socket to store), acknowledgement times, and bytes a
+span on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# pytest puts the tests' helpers on the path; a benchmark is run without it.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.load import bodies, numbered, over_grpc, over_http, replay  # noqa: E402
+from collector_process import CollectorProcess, start_collector  # noqa: E402
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(pid: int) -> int:
+    """Largest resident size so far."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def measure(door: str, spans: int, requests: int, connections: int, seed: int) -> dict[str, object]:
+    """One run on a fresh store."""
+    with tempfile.TemporaryDirectory(prefix="headwater-bench-") as directory:
+        data = Path(directory)
+        collector = start_collector(data)
+        try:
+            return _measure(collector, door, spans, requests, connections, seed)
+        finally:
+            if collector.process.poll() is None:
+                collector.kill()
+            if collector.process.stdout is not None:
+                collector.process.stdout.close()
+
+
+def _measure(
+    collector: CollectorProcess, door: str, spans: int, requests: int, connections: int, seed: int
+) -> dict[str, object]:
+    pid = collector.process.pid
+    prepared = bodies(min(requests, 40 if spans > 100 else 400), spans, seed, time.time_ns())
+    wire = sum(map(len, prepared)) / len(prepared) / spans
+    address = collector.addresses["otlp_grpc" if door == "grpc" else "otlp_http"]
+    make = over_grpc(address) if door == "grpc" else over_http(address)
+    before, began = cpu_seconds(pid), time.monotonic()
+    sent = replay(make, numbered(prepared, requests), connections, spans)
+    collector.wait_for("select stored_spans from ingest_health", sent.acknowledged, seconds=300)
+    stored_seconds = time.monotonic() - began
+    cpu = cpu_seconds(pid) - before
+    peak = peak_megabytes(pid)
+    data = collector.data
+    assert collector.stop() == 0  # checkpoints, so that the file is what stays
+    disk = (data / "headwater.duckdb").stat().st_size / max(sent.acknowledged, 1)
+    return {
+        "door": door,
+        "spans_a_request": spans,
+        "connections": connections,
+        "wire_bytes_a_span": round(wire),
+        "spans": sent.acknowledged,
+        "refused_requests": sent.refused,
+        "spans_per_cpu_second": round(sent.acknowledged / cpu),
+        "acknowledged_per_second": round(sent.acknowledged / sent.seconds),
+        "stored_per_second": round(sent.acknowledged / stored_seconds),
+        "ack_p50_ms": round(sent.quantile(0.5), 1),
+        "ack_p99_ms": round(sent.quantile(0.99), 1),
+        "disk_bytes_a_span": round(disk),
+        "peak_megabytes": peak,
+    }
+
+
+def main() -> None:
+    """Measure and print, one JSON object a line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--door", choices=("http", "grpc", "both"), default="both")
+    parser.add_argument("--spans", type=int, default=512, help="spans a request")
+    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    for door in ("http", "grpc") if given.door == "both" else (given.door,):
+        found = measure(door, given.spans, given.requests, given.connections, given.seed)
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
