@@ -64,7 +64,10 @@ def send(
     **more: Any,
 ) -> Told:
     """A send span that knows where its record went."""
-    return service, builders.a_send(*where, name=name, **_ids(in_trace, name, parent, start_ms, ms), **more)
+    topic, partition, offset = where
+    return service, builders.a_send(
+        topic, partition, offset, name=name, **_ids(in_trace, name, parent, start_ms, ms), **more
+    )
 
 
 def process(
@@ -79,9 +82,9 @@ def process(
     **more: Any,
 ) -> Told:
     """A process span of one record; the group is named like the service unless told."""
-    return service, builders.a_process(
-        *where, group or service, name=name, **_ids(in_trace, name, parent, start_ms, ms), **more
-    )
+    topic, partition, offset = where
+    ids = _ids(in_trace, name, parent, start_ms, ms)
+    return service, builders.a_process(topic, partition, offset, group or service, name=name, **ids, **more)
 
 
 def batch_of(spans: Iterable[Told], received_ns: int = START_NS) -> SpanBatch:

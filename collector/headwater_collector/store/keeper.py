@@ -2,7 +2,7 @@
 
 Everything here is a function of the set of spans stored, never of the order in which they came: a batch names
 the coordinates, spans and traces it touches, and what is kept about those is worked out again. Set-based SQL
-only; the statements are in ``keeping``, one step a file. A step that would find nothing to do is left out, since
+only; the statements are in ``keeping``, one step a file. A step that would find nothing to do is left out:
 planning it costs more than a small batch is worth.
 """
 

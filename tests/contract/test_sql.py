@@ -1,0 +1,146 @@
+"""The SQL objects: nothing astray, everything binds, every public column is documented and as agreed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from headwater_analysis import sql
+from headwater_collector.store import Store, schema
+
+COLUMNS = {
+    "spans": "trace_id span_id parent_span_id service name kind started_at ended_at duration_ms status "
+    "status_message error_type attributes resource scope scope_version cluster topic incarnation partition "
+    "message_offset consumer_group operation event_id received_at trace_state flags marks",
+    "span_links": "trace_id span_id linked_trace_id linked_span_id cluster topic partition message_offset "
+    "attributes position trace_state flags received_at",
+    "span_events": "trace_id span_id occurred_at name attributes position received_at",
+    "messages": "cluster topic incarnation partition message_offset sent_at available_at service trace_id "
+    "span_id event_id key_hash size schema_id tombstone status",
+    "deliveries": "cluster topic incarnation partition message_offset consumer_group attempt service "
+    "trace_id span_id received_at started_at ended_at status error_type redelivered",
+    "hops": "cluster topic incarnation partition message_offset consumer_group attempt flow_id "
+    "producer_service consumer_service send_trace_id send_span_id trace_id span_id sent_at available_at "
+    "received_at started_at ended_at send_ms txn_wait_ms wait_ms wait_method wait_bound_ms local_wait_ms "
+    "work_ms backoff_ms total_ms skewed status error_type",
+    "flows": "flow_id pathway_id entry_service entry_name started_at ended_at total_ms wait_ms work_ms "
+    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces",
+    "pathways": "pathway_id entry_service entry_name path flows errors error_rate dead_letters total_p50_ms "
+    "total_p95_ms wait_p50_ms wait_p95_ms work_p50_ms work_p95_ms first_seen last_seen",
+    "offset_samples": "sampled_at cluster topic incarnation partition log_start end_offset stable_offset",
+    "commit_samples": "sampled_at cluster consumer_group topic incarnation partition committed lag "
+    "lag_seconds lag_method",
+    "group_samples": "sampled_at cluster consumer_group state protocol members assignment",
+    "lag": "cluster consumer_group topic incarnation partition lag readable_lag lag_seconds lag_method "
+    "lag_error_seconds status evidence since in_rate out_rate drain_seconds log_start end_offset "
+    "stable_offset committed member sampled_at",
+    "group_health": "cluster consumer_group topic status evidence since lag lag_seconds lag_method "
+    "lag_error_seconds partitions worst_partition state members in_rate out_rate sampled_at",
+    "dead_letters": "cluster topic incarnation partition message_offset record_time origin_topic "
+    "origin_partition origin_offset origin_group family error_type error_message attempts failure_group_id "
+    "normalised_error event_id trace_id flow_id key value headers size state received_at",
+    "failure_groups": "failure_group_id cluster origin_topic consumer_group error_type normalised_error "
+    "messages first_seen last_seen attempts_max partitions topics example_topic example_partition "
+    "example_offset",
+    "services": "service first_seen last_seen spans errors instances sdk_language sdk_version topics_in "
+    "topics_out",
+    "clusters": "cluster name bootstrap state reason brokers polled_at poll_ms",
+    "ingest_health": "sampled_at received_requests acknowledged_requests repeated_requests refused_requests "
+    "stored_spans quarantined quarantine_reasons metrics_not_kept logs_not_kept log_bytes unstored_bytes "
+    "oldest_unstored_seconds last_error started_at version",
+    "relation_columns": "relation column_name data_type comment position",
+}
+"""What others rely on, column by column."""
+
+MACROS = {
+    "trace('x')": COLUMNS["spans"],
+    "flow_spans('x')": COLUMNS["spans"] + " flow_id cause_kind cause_trace_id cause_span_id shared",
+    "flow_edges('x')": "kind from_trace_id from_span_id to_trace_id to_span_id cluster topic partition "
+    "message_offset consumer_group primary_cause wait_ms",
+    "flow_hops('x')": COLUMNS["hops"],
+    "flow_of('x')": "flow_id matched",
+    "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
+    "end_offset",
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    opened = Store.open(tmp_path_factory.mktemp("sql") / "headwater.duckdb")
+    yield opened
+    opened.close()
+
+
+def test_the_lists_of_public_names_are_what_is_agreed() -> None:
+    assert set(sql.PUBLIC_RELATIONS) == set(COLUMNS)
+    assert set(sql.PUBLIC_TABLE_MACROS) == {name.partition("(")[0] for name in MACROS}
+
+
+@pytest.mark.parametrize("relation", [*COLUMNS, *MACROS])
+def test_every_public_relation_binds_and_has_the_agreed_columns(store: Store, relation: str) -> None:
+    found = [row[0] for row in store.read(f"describe from {relation}")]
+    assert found == (COLUMNS | MACROS)[relation].split()
+
+
+@pytest.mark.parametrize("relation", COLUMNS)
+def test_every_column_of_a_public_relation_is_documented(store: Store, relation: str) -> None:
+    undocumented = store.read(
+        "select column_name from duckdb_columns() where table_name = ? and comment is null", [relation]
+    )
+    assert undocumented == []
+    [(comment,)] = store.read(
+        "select comment from duckdb_views() where view_name = ? "
+        "union all select comment from duckdb_tables() where table_name = ?",
+        [relation, relation],
+    )
+    assert comment
+
+
+@pytest.mark.parametrize("macro", [*sql.PUBLIC_TABLE_MACROS, *sql.PUBLIC_FUNCTIONS])
+def test_every_public_macro_is_documented(store: Store, macro: str) -> None:
+    assert all(
+        comment
+        for (comment,) in store.read(
+            "select comment from duckdb_functions() where not internal and function_name = ?",
+            [macro],
+        )
+    )
+
+
+def test_every_physical_table_and_view_is_made_from_a_file_of_its_name(store: Store) -> None:
+    tables = {name for (name,) in store.read("select table_name from duckdb_tables() where not temporary")}
+    assert tables == {item.name for item in schema.table_objects()} | {"store_version"}
+    views = {name for (name,) in store.read("select view_name from duckdb_views() where not internal")}
+    assert views <= {item.name for item in sql.view_objects()}
+
+
+@pytest.mark.parametrize(
+    ("why", "files", "order", "names"),
+    [
+        ("a stray file refuses to start", ["a", "stray"], "a\n", "stray.sql is not named"),
+        ("a missing file refuses to start", ["a"], "a\ngone\n", "gone.sql is named in _order and missing"),
+        ("a name twice refuses to start", ["a"], "a\na\n", "a.sql is named in _order twice"),
+    ],
+)
+def test_strays_are_refused(tmp_path: Path, why: str, files: list[str], order: str, names: str) -> None:
+    for name in files:
+        (tmp_path / f"{name}.sql").write_text("select 1")
+    (tmp_path / "_order").write_text(order)
+    with pytest.raises(sql.SqlObjectsWrong, match=names):
+        list(sql.ordered(tmp_path))
+
+
+def test_the_store_file_answers_in_stock_duckdb_without_headwater(tmp_path: Path) -> None:
+    Store.open(tmp_path / "headwater.duckdb").close()
+    (tmp_path / "headwater.duckdb").rename(tmp_path / "copied.duckdb")
+    with duckdb.connect(str(tmp_path / "copied.duckdb"), read_only=True) as stock:
+        for relation in [*COLUMNS, *MACROS]:
+            stock.execute(f"from {relation}").fetchall()
+
+
+def test_sql_files_stay_short() -> None:
+    for item in [*sql.view_objects(), *schema.table_objects()]:
+        assert item.text.count("\n") <= 100, item.name
