@@ -1,0 +1,264 @@
+"""Instruments aiokafka: sends until the acknowledgement, and the handler's body with the sender's context."""
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import Callable, Collection
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import wrapt
+from opentelemetry import trace
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from . import attributes as names
+from . import consuming, sending
+from .config import Config
+from .delivery import failed
+from .guard import guard, logger
+from .process import service_name
+
+SUPPORTED = "aiokafka >= 0.8, < 1"
+_STATE = "_headwater_state"
+_SEND_ARGUMENTS = ("topic", "value", "key", "partition", "timestamp_ms", "headers")
+UNKNOWN_SERVER_ERROR = -1
+"""What old brokers answer to headers that they cannot store."""
+
+
+class AIOKafkaInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """``AIOKafkaInstrumentor().instrument()``, or the entry point that ``opentelemetry-instrument`` loads.
+
+    Options: tracer_provider, produce_hook(span, args, kwargs), consume_hook(span, record), both sync or async, and
+    config, a mapping of the switches in ``config.Config``.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """What must be installed for this to do anything."""
+        return (SUPPORTED,)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        self._wrapped: list[tuple[Any, str, Any]] = []
+        try:
+            if not _supported():
+                return
+            shim = _Shim(kwargs)
+            client = import_module("aiokafka")
+            cluster = import_module("aiokafka.cluster")
+            self._wrap(client.AIOKafkaProducer, "send", shim.send)
+            self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
+            self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)
+            self._wrap(client.AIOKafkaConsumer, "stop", shim.stop)
+            self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
+        except Exception as error:
+            # Raising here would stop every instrumentation that is loaded after this one.
+            logger.warning("aiokafka is not instrumented: %s: %s", type(error).__name__, error)
+            self._uninstrument()
+
+    def _wrap(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+        original = owner.__dict__[name]
+        self._wrapped.append((owner, name, original))
+        setattr(owner, name, wrapt.FunctionWrapper(original, wrapper))
+
+    def _uninstrument(self, **kwargs: Any) -> None:
+        for owner, name, original in reversed(getattr(self, "_wrapped", [])):
+            setattr(owner, name, original)
+        self._wrapped = []
+
+
+def _supported() -> bool:
+    try:
+        installed = version("aiokafka")
+    except PackageNotFoundError:
+        return False
+    numbers = [int(part) for part in installed.split(".")[:2] if part.isdigit()]
+    if [0, 8] <= numbers < [1, 0]:
+        return True
+    logger.warning("aiokafka %s is not instrumented; %s is supported.", installed, SUPPORTED)
+    return False
+
+
+def _keep_cluster_id(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    guard.run("cluster id", _note_cluster_id, instance, args, kwargs)
+    return wrapped(*args, **kwargs)
+
+
+def _note_cluster_id(instance: Any, args: Any, kwargs: Any) -> None:
+    # aiokafka receives the id and drops it; asking for it would be a request of our own.
+    metadata = args[0] if args else kwargs["metadata"]
+    found = getattr(metadata, "cluster_id", None)
+    if found:
+        instance._headwater_cluster_id = found
+
+
+class _Shim:
+    """The wrappers, with what was given to ``instrument``."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._tracer = trace.get_tracer(
+            "headwater_instrumentation.aiokafka",
+            tracer_provider=options.get("tracer_provider"),
+            schema_url=names.SCHEMA_URL,
+        )
+        self._provider = options.get("tracer_provider")
+        self._config = Config.read(options.get("config"))
+        self._produce_hook = options.get("produce_hook") or options.get("async_produce_hook")
+        self._consume_hook = options.get("consume_hook") or options.get("async_consume_hook")
+
+    @functools.cached_property
+    def _service(self) -> str:
+        resource = getattr(self._provider, "resource", None)
+        return str(getattr(resource, "attributes", {}).get("service.name") or service_name())
+
+    def _active(self, topic: str | None = None) -> bool:
+        return not guard.open and is_instrumentation_enabled() and topic not in self._config.topics_exclude
+
+    async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOKafkaProducer.send; send_and_wait calls it."""
+        given = {**dict(zip(_SEND_ARGUMENTS, args, strict=False)), **kwargs}
+        begun = None
+        if self._active(given.get("topic")):
+            begun = guard.run("send", self._begin_send, instance, given)
+        if begun is None:
+            return await wrapped(*args, **kwargs)
+        span, headers = begun
+        if self._produce_hook is not None:
+            await self._hook(self._produce_hook, span, args, kwargs)
+        try:
+            future = await wrapped(**{**given, "headers": headers})
+        except BaseException as error:
+            guard.run("send", _failed_at_once, span, error, self._config)
+            raise
+        if isinstance(future, asyncio.Future):
+            future.add_done_callback(functools.partial(self._acknowledged, span, instance))
+        else:
+            guard.run("send", span.end)
+        return future
+
+    def _begin_send(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, Any]:
+        state = producer.__dict__.get(_STATE)
+        if state is None:
+            state = producer.__dict__[_STATE] = {"base": _base(producer.client, "send"), "inject": True}
+        base = state["base"]
+        if names.CLUSTER_ID not in base:
+            _add_cluster_id(base, producer.client)
+        span, headers = sending.begin(
+            self._tracer,
+            given["topic"],
+            given.get("value"),
+            given.get("headers"),
+            base,
+            self._service,
+            self._config,
+            state["inject"],
+        )
+        # What the client accepts where there is nothing to say: its own default.
+        return span, headers or (None if given.get("headers") is None else headers)
+
+    def _acknowledged(self, span: trace.Span, producer: Any, future: Any) -> None:
+        guard.run("acknowledgement", sending.acknowledged, span, future, self._config)
+        error = None if future.cancelled() else getattr(future, "_exception", None)
+        if getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR:
+            producer.__dict__[_STATE]["inject"] = False
+
+    async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOKafkaConsumer.getone; ``async for`` calls it."""
+        handed = guard.run("getone", self._handed, instance)
+        if handed is not None:
+            guard.run("getone", handed.finish, None, self._config)
+        record = await wrapped(*args, **kwargs)
+        # From here on nothing of ours may raise: the record has left the client's buffer.
+        if handed is not None and self._active(record.topic):
+            guard.run(
+                "getone", consuming.one, self._tracer, instance, handed, record, self._service, self._config
+            )
+            if self._consume_hook is not None and handed.delivery is not None:
+                await self._hook(self._consume_hook, handed.delivery.span, record)
+        return record
+
+    async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOKafkaConsumer.getmany."""
+        handed = guard.run("getmany", self._handed, instance)
+        if handed is not None:
+            guard.run("getmany", handed.finish, None, self._config)
+        started_ns = time.time_ns()
+        batch = await wrapped(*args, **kwargs)
+        if handed is not None and self._active():
+            guard.run(
+                "getmany", consuming.many, self._tracer, instance, handed, batch, started_ns, self._config
+            )
+        return batch
+
+    async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOKafkaConsumer.stop: the last body is over, with the error on its way out if there is one."""
+        handed = instance.__dict__.get(_STATE)
+        if handed is not None:
+            guard.run("stop", handed.finish, consuming.leaving_error(), self._config)
+        return await wrapped(*args, **kwargs)
+
+    def _handed(self, consumer: Any) -> consuming.Handed:
+        handed = consumer.__dict__.get(_STATE)
+        if not isinstance(handed, consuming.Handed):
+            group = consumer._group_id or ""
+            base = _base(consumer._client, "process")
+            if group:
+                base[names.GROUP] = group
+            handed = consumer.__dict__[_STATE] = consuming.Handed(base, group)
+        if names.CLUSTER_ID not in handed.base:
+            _add_cluster_id(handed.base, consumer._client)
+        return handed
+
+    async def _hook(self, hook: Callable[..., Any], *args: Any) -> None:
+        answer = guard.run("hook", hook, *args)
+        if inspect.isawaitable(answer):
+            try:
+                await answer
+            except Exception as error:
+                guard.run("hook", _reraise, error)
+
+
+def _reraise(error: Exception) -> None:
+    raise error
+
+
+def _failed_at_once(span: trace.Span, error: BaseException, config: Config) -> None:
+    failed(span, error, config)
+    span.end()
+
+
+def _base(client: Any, operation: str) -> dict[str, Any]:
+    """Attributes that all spans of a client share."""
+    base: dict[str, Any] = {
+        names.SYSTEM: names.KAFKA,
+        names.OPERATION_NAME: operation,
+        names.OPERATION_TYPE: operation,
+    }
+    if getattr(client, "_client_id", None):
+        base[names.CLIENT_ID] = client._client_id
+    host, port = _first_server(getattr(client, "_bootstrap_servers", None))
+    if host:
+        base[names.SERVER_ADDRESS] = host
+        base[names.SERVER_PORT] = port
+    return base
+
+
+def _first_server(servers: Any) -> tuple[str, int]:
+    """Host and port of the first bootstrap server, from text or a list; brackets of IPv6 taken off."""
+    first = servers.split(",")[0] if isinstance(servers, str) else str(next(iter(servers or ()), ""))
+    first = first.strip()
+    if first.startswith("["):
+        host, _, rest = first[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif first.count(":") > 1:
+        host, port = first, ""
+    else:
+        host, _, port = first.partition(":")
+    return host, int(port) if port.isdigit() else 9092
+
+
+def _add_cluster_id(base: dict[str, Any], client: Any) -> None:
+    found = getattr(getattr(client, "cluster", None), "_headwater_cluster_id", None)
+    if found:
+        base[names.CLUSTER_ID] = found

@@ -1,0 +1,64 @@
+"""Switches, from the environment (HEADWATER_KAFKA_…) or given to ``instrument(config=…)``."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from .guard import logger
+
+PREFIX = "HEADWATER_KAFKA_"
+
+
+@dataclass(frozen=True)
+class Config:
+    """How much is recorded."""
+
+    process_span: str = "auto"
+    """auto: a span around the handler's body; explicit: only with ``process()``; off."""
+    process_parent: str = "message"
+    """message: the sender's span is the parent, where no foreign span is current; ambient: never."""
+    receive_span: str = "batch"
+    """batch: a poll span for getmany; off."""
+    ctx_header: str = "on"
+    """on: messages carry ``headwater-ctx``; off: only what the propagator writes."""
+    links_max: int = 120
+    """Links of a batch span; the SDK keeps 128."""
+    errors: str = "class"
+    """class: the exception's class only; message: its text too."""
+    topics_exclude: tuple[str, ...] = ()
+    """Topics that are left alone."""
+
+    @classmethod
+    def read(
+        cls, given: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+    ) -> "Config":
+        """What was given, else the environment, else the defaults; a value that is not known is said and ignored."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            raw = (given or {}).get(field.name, environ.get(PREFIX + field.name.upper()))
+            if raw in (None, ""):
+                continue
+            value = _understood(field.name, raw)
+            if value is None:
+                logger.warning("%s%s=%r is not known and is ignored.", PREFIX, field.name.upper(), raw)
+            else:
+                values[field.name] = value
+        return cls(**values)  # type: ignore[arg-type]
+
+
+_CHOICES = {
+    "process_span": ("auto", "explicit", "off"),
+    "process_parent": ("message", "ambient"),
+    "receive_span": ("batch", "off"),
+    "ctx_header": ("on", "off"),
+    "errors": ("class", "message"),
+}
+
+
+def _understood(name: str, raw: object) -> object | None:
+    if name == "links_max":
+        return int(str(raw)) if str(raw).isdigit() else None
+    if name == "topics_exclude":
+        return tuple(part.strip() for part in raw.split(",")) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
+    return raw if raw in _CHOICES[name] else None

@@ -1,0 +1,147 @@
+"""What a consumer hands out, and the handler's body that follows: one record, or a batch."""
+
+import sys
+import weakref
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, Tracer
+
+from . import attributes as names
+from . import headers as hdr
+from .config import Config
+from .delivery import KEY, Delivery, ambient_context, start
+
+
+class Handed:
+    """The state of one consumer: the delivery in its caller's hands, and how far it has read."""
+
+    def __init__(self, base: dict[str, Any], group: str) -> None:
+        self.base = base
+        """Attributes of every process span of this consumer."""
+        self.group = group
+        self.delivery: Delivery | None = None
+        self._finaliser: weakref.finalize[Any, Any] | None = None
+        self._highest: dict[tuple[str, int], int] = {}
+
+    def finish(self, error: BaseException | None, config: Config) -> None:
+        """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
+        delivery, self.delivery = self.delivery, None
+        if self._finaliser is not None:
+            self._finaliser.detach()
+            self._finaliser = None
+        if delivery is not None:
+            delivery.leave()
+            if not delivery.adopted:
+                delivery.end(error, config)
+
+    def begin(self, consumer: Any, delivery: Delivery | None) -> None:
+        """Puts a delivery into the caller's hands; one that nobody fetches after ends with its consumer."""
+        self.delivery = delivery
+        if delivery is not None:
+            delivery.enter()
+            self._finaliser = weakref.finalize(consumer, _truncated, delivery)
+
+    def seen(self, record: Any) -> bool:
+        """Whether this process was handed the record, or a later one of its partition, before; notes it."""
+        place = (record.topic, record.partition)
+        highest = self._highest.get(place, -1)
+        if record.offset > highest:
+            self._highest[place] = record.offset
+            return False
+        return True
+
+
+def _truncated(delivery: Delivery) -> None:
+    if not delivery.adopted and not delivery.ended:
+        delivery.span.set_attribute(names.TRUNCATED, True)
+        delivery.end()
+
+
+def extract(headers: Any, context: Context) -> Context:
+    """The sender's context on top of the given one."""
+    return propagate.extract(headers, context=context, getter=hdr.GETTER)
+
+
+def one(tracer: Tracer, consumer: Any, handed: Handed, record: Any, service: str, config: Config) -> None:
+    """The caller of getone gets ``record``; its body begins now."""
+    redelivered = handed.seen(record)
+    if config.process_span != "auto":
+        return
+    handed.begin(
+        consumer, start(tracer, record, handed.base, handed.group, service, config, extract, redelivered)
+    )
+
+
+def many(
+    tracer: Tracer,
+    consumer: Any,
+    handed: Handed,
+    batch: dict[Any, list[Any]],
+    started_ns: int,
+    config: Config,
+) -> None:
+    """The caller of getmany gets a batch: a poll span that is over, and a body that begins now."""
+    records = [record for part in batch.values() for record in part]
+    if not records:
+        return
+    for record in records:
+        handed.seen(record)
+    topics = {record.topic for record in records}
+    topic = next(iter(topics)) if len(topics) == 1 else None
+    links = _links(records, config.links_max)
+    values: dict[str, Any] = {
+        **handed.base,
+        names.BATCH_COUNT: len(records),
+        names.OFFSETS: _ranges(records),
+    }
+    if topic is not None:
+        values[names.TOPIC] = topic
+    ambient = ambient_context()
+    suffix = f" {topic}" if topic else ""
+    if config.receive_span == "batch":
+        poll = {**values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
+        span = tracer.start_span(
+            f"poll{suffix}", ambient, SpanKind.CLIENT, poll, links, start_time=started_ns
+        )
+        span.end()
+    if config.process_span == "auto":
+        delivery = Delivery(None, handed.group, ambient)
+        delivery.span = tracer.start_span(f"process{suffix}", ambient, SpanKind.CONSUMER, values, links)
+        delivery.context = otel_context.set_value(
+            KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
+        )
+        handed.begin(consumer, delivery)
+
+
+def _links(records: list[Any], at_most: int) -> list[Link]:
+    links = []
+    for record in records[:at_most]:
+        sender = trace.get_current_span(extract(record.headers or (), Context())).get_span_context()
+        if sender.is_valid:
+            place = {
+                names.TOPIC: record.topic,
+                names.PARTITION: str(record.partition),
+                names.OFFSET: record.offset,
+            }
+            links.append(Link(sender, place))
+    return links
+
+
+def _ranges(records: list[Any]) -> list[str]:
+    """Every offset of the batch, as ranges without loss: topic:partition:first-last."""
+    ranges: list[list[Any]] = []
+    for record in records:
+        last = ranges[-1] if ranges else None
+        if last and last[:2] == [record.topic, record.partition] and record.offset == last[3] + 1:
+            last[3] = record.offset
+        else:
+            ranges.append([record.topic, record.partition, record.offset, record.offset])
+    return [f"{topic}:{partition}:{first}-{final}" for topic, partition, first, final in ranges]
+
+
+def leaving_error() -> BaseException | None:
+    """The error on its way out through the ``finally`` or ``except`` in which the consumer is stopped."""
+    return sys.exc_info()[1]

@@ -1,0 +1,207 @@
+"""The delivery that is being handled: its span, its context, and what sends inside it inherit."""
+
+import time
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
+
+from . import attributes as names
+from . import context as ctx
+from . import headers as hdr
+from .config import Config
+
+KEY = otel_context.create_key("headwater-delivery")
+ON_RECORD = "_headwater_delivery"
+"""Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
+
+
+class Delivery:
+    """One handing of a record (or a batch) to a handler's body."""
+
+    __slots__ = ("adopted", "ambient", "context", "ended", "group", "lineage", "pathway", "record", "span",
+                 "__weakref__")  # fmt: skip
+
+    def __init__(self, record: Any, group: str, ambient: Context) -> None:
+        self.record = record
+        """None for a batch."""
+        self.group = group
+        self.ambient = ambient
+        """The context around the handler, without any delivery of ours; restored afterwards."""
+        self.lineage: ctx.Lineage | None = None
+        self.pathway: str | None = None
+        self.span: trace.Span = trace.INVALID_SPAN
+        self.context: Context = ambient
+        self.adopted = False
+        """``process()`` has taken over and will end it."""
+        self.ended = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A record may be pickled to another process; its span stays here.
+        return (_nothing, ())
+
+    def __deepcopy__(self, memo: Any) -> None:
+        return None
+
+    @property
+    def cause(self) -> str | None:
+        """Coordinates of the record being handled."""
+        record = self.record
+        return None if record is None else f"{record.topic}:{record.partition}:{record.offset}"
+
+    def enter(self) -> None:
+        """Makes its context the current one."""
+        otel_context.attach(self.context)
+
+    def leave(self) -> None:
+        """Puts the ambient context back where ours is still current; another task's context is not touched."""
+        if otel_context.get_value(KEY) is self:
+            otel_context.attach(self.ambient)
+
+    def end(self, error: BaseException | None = None, config: Config | None = None) -> None:
+        """Ends the span once, with the error that left the body."""
+        if self.ended:
+            return
+        self.ended = True
+        if error is not None:
+            failed(self.span, error, config)
+        self.span.end()
+
+
+def _nothing() -> None:
+    return None
+
+
+def failed(span: trace.Span, error: BaseException, config: Config | None) -> None:
+    """Marks a span with an error's class; its message only where that is switched on."""
+    if span.is_recording():
+        span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
+        text = str(error)[:1024] if config is not None and config.errors == "message" else None
+        span.set_status(Status(StatusCode.ERROR, text))
+
+
+def current() -> Delivery | None:
+    """The delivery whose body is running here."""
+    found = otel_context.get_value(KEY)
+    return found if isinstance(found, Delivery) else None
+
+
+def ambient_context() -> Context:
+    """The current context with all deliveries of ours taken off, so that a leaked one never becomes a parent."""
+    context = otel_context.get_current()
+    while isinstance(found := otel_context.get_value(KEY, context), Delivery):
+        context = found.ambient
+    return context
+
+
+def start(
+    tracer: Tracer,
+    record: Any,
+    base: dict[str, Any],
+    group: str,
+    service: str,
+    config: Config,
+    extract: Any,
+    redelivered: bool,
+) -> Delivery | None:
+    """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
+    ambient = ambient_context()
+    around = trace.get_current_span(ambient)
+    if _covers(around, record):
+        return None
+    headers = record.headers or ()
+    delivery = Delivery(record, group, ambient)
+    extracted = extract(headers, ambient)
+    sender = trace.get_current_span(extracted).get_span_context()
+    has_sender = sender.is_valid and sender is not around.get_span_context()
+    delivery.lineage = ctx.parse(hdr.last(headers, ctx.NAME))
+    values = _record_values(record, base, headers, delivery, service, redelivered)
+    parent = extracted
+    if config.process_parent == "ambient" or around.get_span_context().is_valid:
+        parent = trace.set_span_in_context(around, extracted)
+    link_values = {
+        names.TOPIC: record.topic,
+        names.PARTITION: str(record.partition),
+        names.OFFSET: record.offset,
+    }
+    delivery.span = tracer.start_span(
+        f"process {record.topic}",
+        context=parent,
+        kind=SpanKind.CONSUMER,
+        attributes=values,
+        links=(Link(sender, link_values),) if has_sender else None,
+    )
+    delivery.context = otel_context.set_value(
+        KEY, delivery, trace.set_span_in_context(delivery.span, extracted)
+    )
+    record.__dict__[ON_RECORD] = delivery
+    return delivery
+
+
+def _covers(span: trace.Span, record: Any) -> bool:
+    """A framework's own span for this very record is current."""
+    values = getattr(span, "attributes", None)
+    return (
+        values is not None
+        and getattr(span, "kind", None) is SpanKind.CONSUMER
+        and values.get(names.SYSTEM) == names.KAFKA
+        and values.get(names.OFFSET, values.get("messaging.kafka.message.offset")) == record.offset
+    )
+
+
+def _record_values(
+    record: Any, base: dict[str, Any], headers: Any, delivery: Delivery, service: str, redelivered: bool
+) -> dict[str, Any]:
+    values = {
+        **base,
+        names.TOPIC: record.topic,
+        names.PARTITION: str(record.partition),
+        names.OFFSET: record.offset,
+    }
+    if record.timestamp is not None and record.timestamp >= 0:
+        values[names.RECORD_TS] = record.timestamp
+        values[names.RECORD_TS_TYPE] = record.timestamp_type
+        values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - record.timestamp, 0)
+    if record.serialized_value_size is not None and record.serialized_value_size >= 0:
+        values[names.BODY_SIZE] = record.serialized_value_size
+    if record.value is None:
+        values[names.TOMBSTONE] = True
+    if redelivered:
+        values[names.REDELIVERED] = True
+    origin_topic = record.topic
+    if (role := hdr.last(headers, hdr.ROLE)) is not None:
+        values.update(marks(headers, role))
+        origin_topic = hdr.last(headers, hdr.ORIGIN_TOPIC) or record.topic
+    if (lineage := delivery.lineage) is not None:
+        values[names.EVENT_ID] = lineage.event_id
+        values[names.HOP] = lineage.hop
+    before = lineage.pathway if lineage is not None else ctx.START
+    delivery.pathway = ctx.prefix(before, service, "process", "in", origin_topic, delivery.group)
+    values[names.PATHWAY] = delivery.pathway
+    return values
+
+
+def marks(headers: Any, role: str) -> dict[str, Any]:
+    """What the headers of a retry, a dead letter or a replay say, as attributes."""
+    values: dict[str, Any] = {}
+    if role == "dead-letter":
+        values[names.DEAD_LETTER] = True
+    origin = (
+        hdr.last(headers, hdr.ORIGIN_TOPIC),
+        hdr.number(headers, hdr.ORIGIN_PARTITION),
+        hdr.number(headers, hdr.ORIGIN_OFFSET),
+    )
+    if None not in origin:
+        values[names.ORIGIN] = ":".join(str(part) for part in origin)
+        if role == "retry":
+            values[names.RETRY_ORIGIN] = values[names.ORIGIN]
+    for name, value in (
+        (names.RETRY_ATTEMPT, hdr.number(headers, hdr.ATTEMPT)),
+        (names.RETRY_DUE_MS, hdr.number(headers, hdr.DUE_MS)),
+        (names.ORIGIN_GROUP, hdr.last(headers, hdr.ORIGIN_GROUP)),
+    ):
+        if value is not None:
+            values[name] = value
+    return values

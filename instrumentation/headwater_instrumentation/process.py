@@ -1,0 +1,144 @@
+"""``process(record)``: the handler's body, said explicitly; and ``current_event()`` inside it."""
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from opentelemetry import propagate, trace
+
+from . import attributes as names
+from . import delivery as deliveries
+from . import headers as hdr
+from .config import Config
+from .guard import guard
+from .sending import record_delivery
+
+
+@dataclass(frozen=True)
+class Event:
+    """What is being handled here."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_id: str | None
+    """The same over retries, dead letters and replays; None where the sender wrote none."""
+    hop: int | None
+    root_ms: int | None
+    """When the first event of the chain was sent, milliseconds since the epoch."""
+    attempt: int
+    """1 for the first try; higher where headers of a retry say so."""
+
+
+def current_event() -> Event | None:
+    """The record whose handling runs here; None outside of one."""
+    delivery = deliveries.current()
+    if delivery is None or delivery.record is None:
+        return None
+    record, lineage = delivery.record, delivery.lineage
+    return Event(
+        record.topic,
+        record.partition,
+        record.offset,
+        lineage.event_id if lineage else None,
+        lineage.hop if lineage else None,
+        lineage.root_ms if lineage else None,
+        hdr.number(record.headers or (), hdr.ATTEMPT) or 1,
+    )
+
+
+class process:  # noqa: N801 - used like a function: with process(record)
+    """The span of one record's handling, as ``with process(record):`` or ``async with process(record):``.
+
+    Takes over the span that the consumer began by itself, so that it ends with the body, errors included; else it
+    begins one of its own. Nothing of it ever raises, and an error of the body passes through.
+    """
+
+    def __init__(self, record: Any, *, group: str | None = None) -> None:
+        self._record = record
+        self._group = group
+        self._delivery: deliveries.Delivery | None = None
+        self._outer: Any = None
+
+    def __enter__(self) -> "process":
+        guard.run("process", self._begin)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        guard.run("process", self._end, error)
+
+    async def __aenter__(self) -> "process":
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace_back)
+
+    def _begin(self) -> None:
+        from opentelemetry import context as otel_context
+
+        self._outer = otel_context.get_current()
+        delivery = record_delivery(self._record)
+        if delivery is None or delivery.ended:
+            outer = deliveries.current()
+            group = self._group or (delivery or outer or _NO_GROUP).group
+            delivery = deliveries.start(
+                trace.get_tracer("headwater_instrumentation", schema_url=names.SCHEMA_URL),
+                self._record,
+                _explicit_base(group),
+                group,
+                service_name(),
+                Config.read(),
+                _extract,
+                False,
+            )
+        if delivery is not None:
+            delivery.adopted = True
+            delivery.enter()
+        self._delivery = delivery
+
+    def _end(self, error: BaseException | None) -> None:
+        from opentelemetry import context as otel_context
+
+        if self._delivery is not None:
+            self._delivery.end(error, Config.read())
+            ambient = self._outer
+            while isinstance(found := otel_context.get_value(deliveries.KEY, ambient), deliveries.Delivery):
+                if not found.ended:
+                    break
+                ambient = found.ambient
+            otel_context.attach(ambient)
+
+
+class _NoGroup:
+    group = ""
+
+
+_NO_GROUP: Any = _NoGroup()
+
+
+def _explicit_base(group: str) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        names.SYSTEM: names.KAFKA,
+        names.OPERATION_NAME: "process",
+        names.OPERATION_TYPE: "process",
+    }
+    if group:
+        base[names.GROUP] = group
+    return base
+
+
+def _extract(headers: Any, context: Any) -> Any:
+    return propagate.extract(headers, context=context, getter=hdr.GETTER)
+
+
+def service_name() -> str:
+    """service.name as the SDK's provider says it, else the environment, else unknown_service."""
+    import os
+
+    resource = getattr(trace.get_tracer_provider(), "resource", None)
+    found = getattr(resource, "attributes", {}).get("service.name")
+    return str(found or os.environ.get("OTEL_SERVICE_NAME") or "unknown_service")

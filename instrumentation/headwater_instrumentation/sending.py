@@ -1,0 +1,156 @@
+"""The span of one send: from the call until the broker's acknowledgement."""
+
+import sys
+import time
+from typing import Any
+
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Link, SpanKind, Tracer
+
+from . import attributes as names
+from . import context as ctx
+from . import headers as hdr
+from .config import Config
+from .delivery import ON_RECORD, Delivery, current, failed, marks
+
+TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
+
+
+def begin(
+    tracer: Tracer,
+    topic: str,
+    value: Any,
+    headers: Any,
+    base: dict[str, Any],
+    service: str,
+    config: Config,
+    write_headers: bool,
+) -> tuple[trace.Span, hdr.Headers]:
+    """Starts the span and gives the headers to send: a copy of the caller's with the context in it."""
+    out = hdr.copied(headers)
+    delivery = current()
+    values: dict[str, Any] = {**base, names.TOPIC: topic}
+    if value is None:
+        values[names.TOMBSTONE] = True
+    kind, links = SpanKind.PRODUCER, []
+    foreign = False
+    given = hdr.last(out, "traceparent") if out else None
+    if given is not None:
+        upstream = trace.get_current_span(propagate.extract(out, getter=hdr.GETTER)).get_span_context()
+        foreign = upstream.is_valid and not _consumed(delivery, given)
+        if foreign:
+            # A creation context that the caller put there stays as it is, and this span becomes its client.
+            kind, links = SpanKind.CLIENT, [Link(upstream)]
+        elif upstream.is_valid:
+            links = [Link(upstream, {names.UPSTREAM: True})]
+    if delivery is not None and delivery.cause is not None:
+        values[names.CAUSE] = delivery.cause
+    handled = sys.exc_info()[1]
+    if handled is not None:
+        values[names.WHILE_HANDLING] = type(handled).__qualname__
+        if delivery is not None and delivery.span.is_recording():
+            delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
+    lineage, parent_id = _lineage(delivery, out, topic, service)
+    role = hdr.last(out, hdr.ROLE) if out else None
+    if role is not None:
+        values.update(marks(out, role))
+    values[names.EVENT_ID] = lineage.event_id
+    values[names.HOP] = lineage.hop
+    values[names.PATHWAY] = lineage.pathway
+    if parent_id is not None:
+        values[names.EVENT_PARENT_ID] = parent_id
+    span = tracer.start_span(f"send {topic}", kind=kind, attributes=values, links=links or None)
+    if not write_headers:
+        return span, out
+    if not foreign:
+        out = _injected(span, out)
+    if span.get_span_context().is_valid and config.ctx_header == "on":
+        out = hdr.without(out, (ctx.NAME,))
+        out.append((ctx.NAME, lineage.text().encode("ascii")))
+    return span, out
+
+
+def _consumed(delivery: Delivery | None, traceparent: str) -> bool:
+    """Whether a trace header is that of the record being handled: copied along, not meant."""
+    if delivery is None:
+        return False
+    if delivery.record is None:
+        return True
+    return hdr.last(delivery.record.headers or (), "traceparent") == traceparent
+
+
+def _injected(span: trace.Span, out: hdr.Headers) -> hdr.Headers:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context=trace.set_span_in_context(span))
+    if not carrier:
+        return out
+    fields = set(carrier) | (set(TRACE_HEADERS) if "traceparent" in carrier else set())
+    out = hdr.without(out, fields)
+    out.extend((key, value.encode("utf-8")) for key, value in carrier.items())
+    return out
+
+
+def _lineage(
+    delivery: Delivery | None, out: hdr.Headers, topic: str, service: str
+) -> tuple[ctx.Lineage, str | None]:
+    """Who the event is, and the id of the event that it follows from.
+
+    Retries, dead letters and replays of an event are the event itself and lengthen nothing; anything else sent while
+    handling one is an event of its own, whatever headers were copied.
+    """
+    consumed = delivery.lineage if delivery is not None else None
+    role = hdr.last(out, hdr.ROLE) if out else None
+    if role is not None:
+        same = consumed or ctx.parse(hdr.last(out, ctx.NAME))
+        if same is not None:
+            return same, None
+    event_id = None
+    for name in hdr.EVENT_ID_HEADERS:
+        event_id = event_id or (hdr.last(out, name) if out else None)
+    before = (delivery.pathway if delivery is not None else None) or ctx.START
+    return (
+        ctx.Lineage(
+            event_id=_as_id(event_id) if event_id else ctx.new_event_id(),
+            hop=consumed.hop + 1 if consumed is not None else 1,
+            root_ms=consumed.root_ms if consumed is not None else time.time_ns() // 1_000_000,
+            pathway=ctx.prefix(before, service, "send", "out", topic, ""),
+        ),
+        consumed.event_id if consumed is not None else None,
+    )
+
+
+def _as_id(text: str) -> str:
+    """A user's own id where it fits the header's form, else 16 hex digits made from it."""
+    if len(text) == 16 and all(digit in "0123456789abcdef" for digit in text):
+        return text
+    return ctx.prefix(ctx.START, text, "", "", "", "")
+
+
+def acknowledged(span: trace.Span, future: Any, config: Config) -> None:
+    """Ends a send's span with what the broker said; ``future`` is done."""
+    try:
+        if future.cancelled():
+            span.set_attribute(names.ERROR_TYPE, "CancelledError")
+            return
+        # Asking with exception() would silence asyncio's "exception was never retrieved".
+        error = getattr(future, "_exception", None)
+        if error is not None:
+            failed(span, error, config)
+            return
+        metadata = future.result()
+        values: dict[str, Any] = {
+            names.PARTITION: str(metadata.partition),
+            names.OFFSET: metadata.offset,
+        }
+        if getattr(metadata, "timestamp", None) is not None and metadata.timestamp >= 0:
+            values[names.RECORD_TS] = metadata.timestamp
+            values[names.RECORD_TS_TYPE] = metadata.timestamp_type
+        span.set_attributes(values)
+    finally:
+        span.end()
+
+
+def record_delivery(record: Any) -> Delivery | None:
+    """The delivery that hangs on a record."""
+    found = getattr(record, "__dict__", {}).get(ON_RECORD)
+    return found if isinstance(found, Delivery) else None
