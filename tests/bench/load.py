@@ -17,6 +17,9 @@ from builders import attributes_of
 
 MARK = b"\xfe\xed\xfa\xce"
 """First bytes of every id, replaced a request, so that each request brings ids of its own."""
+OFFSET_MARK = bytes((0xD5, 0xD3, 0xE7, 0x39))
+"""The upper 28 bits of every offset, as protobuf writes them; replaced likewise, so that no message comes twice."""
+_OFFSET_UPPER = sum((byte & 0x7F) << 7 * at for at, byte in enumerate(OFFSET_MARK))
 SERVICES = ("checkout", "orders", "payments", "inventory", "shipping", "mail")
 TRACES_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -79,7 +82,7 @@ def _span(dice: random.Random, service: str, position: int, now_ns: int) -> Span
             "messaging.operation.type": "process",
             "messaging.destination.name": "orders",
             "messaging.destination.partition.id": str(dice.randrange(12)),
-            "messaging.kafka.offset": dice.randrange(10**7),
+            "messaging.kafka.offset": _OFFSET_UPPER << 21 | dice.randrange(2**21),
             "messaging.consumer.group.name": service,
             "messaging.client.id": f"{service}-1",
             "server.address": "kafka-1.prod",
@@ -157,7 +160,10 @@ def replay(
 def numbered(bodies: list[bytes], count: int) -> Iterator[bytes]:
     """`count` requests out of the bodies, each with ids of its own."""
     for number in range(count):
-        yield bodies[number % len(bodies)].replace(MARK, number.to_bytes(4, "big"))
+        upper = bytes(number >> 7 * at & 0x7F | 0x80 for at in range(3)) + b"\x01"
+        yield (
+            bodies[number % len(bodies)].replace(MARK, number.to_bytes(4, "big")).replace(OFFSET_MARK, upper)
+        )
 
 
 def over_http(address: str) -> Callable[[], Callable[[bytes], bool]]:

@@ -7,7 +7,7 @@ their bytes up costs a fifth of building an object for each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from struct import unpack_from
 from typing import Any
 
@@ -63,30 +63,32 @@ KeyValue = _message("common.v1.KeyValue")
 
 
 class AttributeReader:
-    """Raw KeyValues to dicts, with a memory of those seen lately. Not for several threads at once."""
+    """Raw KeyValues to dicts, with a memory of those seen before. Not for several threads at once."""
 
-    def __init__(self, size: int = 50_000) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._known: dict[bytes, tuple[str, Any]] = {}
+        self._keys: dict[bytes, _Key] = {}
         self.bad_text = 0
         """Texts that were not UTF-8 and have been replaced where they were not."""
         self.duplicates = 0
         """Keys given more than once in one list; the last counts."""
 
-    def read(self, raws: Sequence[bytes]) -> Attributes:
+    def read(self, raws: Iterable[bytes]) -> Attributes:
         """A dict of raw KeyValues; raises DecodeError for one that is none."""
-        known = self._known
-        try:
-            found = dict([known[raw] for raw in raws])
-        except KeyError:
-            found = dict([known.get(raw) or self._learn(raw) for raw in raws])
+        raws = list(raws)
+        pairs: list[Any] = list(map(self._known.get, raws))
+        if None in pairs:
+            for at, pair in enumerate(pairs):
+                if pair is None:
+                    pairs[at] = self._learn(raws[at])
+        found = dict(pairs)
         if len(found) != len(raws):
             self.duplicates += len(raws) - len(found)
         return found
 
-    def read_messages(self, items: Sequence[Any]) -> Attributes:
+    def read_messages(self, items: Iterable[Any]) -> Attributes:
         """A dict of KeyValue messages, as resources and scopes hold them."""
-        return self.read([item.SerializeToString() for item in items])
+        return self.read(item.SerializeToString() for item in items)
 
     def text(self, data: bytes) -> str:
         """Text of bytes that should be UTF-8."""
@@ -97,51 +99,77 @@ class AttributeReader:
             return data.decode("utf-8", "replace")
 
     def _learn(self, raw: bytes) -> tuple[str, Any]:
-        pair = _simple(raw)
-        if pair is None:
-            message = KeyValue.FromString(raw)
-            pair = (self.text(message.key), plain_value(message.value, self.text))
-        if len(raw) <= 256 and b"\xef\xbf\xbd" not in raw:
-            if len(self._known) >= self._size:
-                self._known.clear()
-            self._known[raw] = pair
+        """Decode one, and remember it unless its key has had so many values that each is new."""
+        try:
+            end = 2 + raw[1]
+            head = raw[:end]
+            key = self._keys.get(head)
+            if key is not None:
+                value = _simple(raw, end)
+                if value is not None:
+                    pair = (key.text, value)
+                    if key.values < _VALUES:
+                        key.values += 1
+                        self._known[raw] = pair
+                    return pair
+        except (IndexError, UnicodeDecodeError):
+            return self._decode(raw)
+        pair = self._decode(raw)
+        if key is None and end < 0x82 and len(self._keys) < _KEYS and head == _head(pair[0]):
+            self._keys[head] = _Key(pair[0])
         return pair
 
+    def _decode(self, raw: bytes) -> tuple[str, Any]:
+        message = KeyValue.FromString(raw)
+        return self.text(message.key), plain_value(message.value, self.text)
 
-def _simple(raw: bytes) -> tuple[str, Any] | None:
-    """A KeyValue of short key and text, integer, double or truth; None for any other shape, good or bad."""
-    try:
-        key_end = 2 + raw[1]
-        start = key_end + 2
-        length = raw[key_end + 1]
-        if (
-            raw[0] != 0x0A
-            or key_end >= 0x82
-            or raw[key_end] != 0x12
-            or length >= 0x80
-            or start + length != len(raw)
-        ):
+
+_KEYS = 5_000
+"""Keys that are remembered: far more than conventions name, too few to fill memory by sending ever new ones."""
+_VALUES = 256
+"""Values remembered of one key: a route or a host has fewer, an offset or a user id never ends."""
+
+
+class _Key:
+    """An attribute key, and how many of its values are remembered."""
+
+    __slots__ = ("text", "values")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.values = 0
+
+
+def _head(key: str) -> bytes:
+    encoded = key.encode()
+    return bytes((0x0A, len(encoded))) + encoded if len(encoded) < 0x80 else b""
+
+
+def _simple(raw: bytes, end: int) -> str | int | float | None:
+    """The value behind a key that ends at `end`, if it is short text, integer, double or truth.
+
+    None for any other shape, good or bad. Raises IndexError or UnicodeDecodeError for some that are bad.
+    """
+    length = raw[end + 1]
+    start = end + 2
+    if raw[end] != 0x12 or start + length != len(raw) or length >= 0x80:
+        return None
+    kind = raw[start]
+    if kind == 0x0A:
+        return raw[start + 2 :].decode() if raw[start + 1] == length - 2 else None
+    if kind == 0x18:
+        value = raw[-1]
+        if length > 9 or value >= 0x80:
             return None
-        key = raw[2:key_end].decode()
-        kind = raw[start]
-        if kind == 0x0A:
-            return (key, raw[start + 2 :].decode()) if raw[start + 1] == length - 2 else None
-        if kind == 0x18:
-            value = shift = 0
-            for byte in raw[start + 1 : -1]:
-                if byte < 0x80:
-                    return None
-                value |= (byte & 0x7F) << shift
-                shift += 7
-            last = raw[-1]
-            if last >= 0x80 or shift > 56:
+        for at in range(len(raw) - 2, start, -1):
+            byte = raw[at]
+            if byte < 0x80:
                 return None
-            return key, value | last << shift
-        if kind == 0x21 and length == 9:
-            number: float = unpack_from("<d", raw, start + 1)[0]
-            return (key, number) if number - number == 0 else None
-        if kind == 0x10 and length == 2:
-            return key, raw[-1] != 0
-    except (IndexError, UnicodeDecodeError):
-        pass
+            value = value << 7 | byte & 0x7F
+        return value
+    if kind == 0x21 and length == 9:
+        number: float = unpack_from("<d", raw, start + 1)[0]
+        return number if number - number == 0 else None
+    if kind == 0x10 and length == 2:
+        return raw[-1] != 0
     return None
