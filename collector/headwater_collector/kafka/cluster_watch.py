@@ -39,6 +39,7 @@ class ClusterWatch:
         self._tracker: Tracker | None = None
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._polled = asyncio.Event()
         self.snapshot: Snapshot | None = None
         """The last poll that succeeded, for those who need topics and groups."""
         self.cluster: str | None = None
@@ -61,6 +62,10 @@ class ClusterWatch:
         if self._writing is not None:
             await asyncio.wait([self._writing])
         await self._lookup.close()
+
+    async def next_poll(self) -> None:
+        """Wait for a poll to succeed."""
+        await self._polled.wait()
 
     def incarnation(self, topic: str) -> int:
         return self._tracker.lives.incarnation(topic) if self._tracker is not None else 0
@@ -126,6 +131,8 @@ class ClusterWatch:
         await self._write(lambda: self._judge_and_write(tracker, new_lives))
         self.polls += 1
         self.snapshot = snapshot
+        polled, self._polled = self._polled, asyncio.Event()
+        polled.set()
         self.poll_ms = snapshot.poll_ms
         self.reason = "; ".join(snapshot.refusals) or None
         self.state = "degraded" if self.reason else "up"

@@ -22,6 +22,7 @@ from . import dead_letter_rows
 from .answers import moment
 from .cluster_config import aiokafka_options
 from .cluster_watch import ClusterWatch
+from .consumer_end import cancelled_from_outside, end
 from .dead_letter_topics import DeadLetterTopics
 from .record_fetcher import RecordFetcher
 from .snapshot import Partition, Snapshot
@@ -98,6 +99,10 @@ class DeadLetterReader:
                 self.reason = None
             except (KafkaError, HeadwaterError, OSError, TimeoutError) as error:
                 await self._fail(str(error) or type(error).__name__)
+            except asyncio.CancelledError:
+                if cancelled_from_outside():
+                    raise
+                await self._fail("the connection broke off")
             except Exception as error:  # one bad turn must not end the reading for good
                 _log.exception("reading dead letters of cluster %s failed", self.name)
                 await self._fail(f"{type(error).__name__}: {error}")
@@ -121,8 +126,18 @@ class DeadLetterReader:
         if self._consumer is None or wanted != self._assigned:
             await self._assign(snapshot, wanted)
         batches = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=RECORDS_AT_ONCE)
-        if batches:
-            await self._take(snapshot, batches)
+        places = {TopicPartition(*place[0]): place for place in self._assigned}
+        if any(records[0].offset < self._next.get(places[each], 0) for each, records in batches.items()):
+            await self._start_over([places[each] for each in batches])
+        elif batches:
+            await self._take(snapshot, {places[each]: records for each, records in batches.items()})
+
+    async def _start_over(self, places: list[Place]) -> None:
+        """The log is shorter than what was read: recreated, as the next poll will say, or cut."""
+        await self._disconnect()
+        await self._watch.next_poll()
+        for place in places:
+            self._next.pop(place, None)
 
     async def _assign(self, snapshot: Snapshot, wanted: frozenset[Place]) -> None:
         if self._consumer is None:
@@ -138,7 +153,7 @@ class DeadLetterReader:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await end(consumer)
                 raise
             self._consumer = consumer
         if self._positions_of != snapshot.cluster:
@@ -159,26 +174,26 @@ class DeadLetterReader:
             for topic, partition, offset in rows
         }
 
-    async def _take(self, snapshot: Snapshot, batches: dict[TopicPartition, list[Any]]) -> None:
+    async def _take(self, snapshot: Snapshot, batches: dict[Place, list[Any]]) -> None:
         now = time.time()
         rows = [
             dead_letter_rows.row(
                 record,
                 cluster=snapshot.cluster,
-                incarnation=self._watch.incarnation(record.topic),
+                incarnation=incarnation,
                 received_at=moment(now),
                 topics=snapshot.topics,
                 groups=snapshot.groups,
                 capture=self._capture,
             )
-            for records in batches.values()
+            for (_, incarnation), records in batches.items()
             for record in records
         ]
-        ends = {Partition(*each): records[-1].offset + 1 for each, records in batches.items()}
+        ends = {place: records[-1].offset + 1 for place, records in batches.items()}
 
         def work(writer: Writer) -> None:
             writer.append("dead_letter_rows", rows)
-            for partition, offset in ends.items():
+            for (partition, _), offset in ends.items():
                 key: dict[str, object] = {
                     "cluster": snapshot.cluster,
                     "topic": partition.topic,
@@ -194,12 +209,10 @@ class DeadLetterReader:
         self._writing = asyncio.create_task(asyncio.to_thread(write))
         await asyncio.shield(self._writing)
         self.records += len(rows)
-        for place in self._assigned:
-            if place[0] in ends:
-                self._next[place] = ends[place[0]]
+        self._next |= ends
 
     async def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
         self._assigned = frozenset()
         if consumer is not None:
-            await consumer.stop()
+            await end(consumer)

@@ -1,4 +1,4 @@
-"""Polls one cluster through librdkafka's AdminClient: blocking calls, meant for a thread of their own.
+"""Polls one cluster through librdkafka's AdminClient; its calls block.
 
 The log start is read first, then committed offsets, then the last stable and the end offsets: in another
 order a purge between two reads looks like a loss, and lag is understated.
@@ -49,6 +49,8 @@ class Poller:
         self._admin: AdminClient | None = None
         self._connection_error: str | None = None
         self._closed = False
+        self._stale = False
+        """A request timed out: librdkafka may hold on for good to a coordinator that was restarted."""
 
     def poll(self) -> Snapshot:
         """Ask everything once; raises Unavailable when the cluster as a whole gives no answer."""
@@ -93,7 +95,8 @@ class Poller:
     def _connect(self) -> AdminClient:
         if self._closed:
             raise Unavailable("the poller is closed")
-        if self._admin is None:
+        if self._admin is None or self._stale:
+            self._admin, self._stale = None, False
             options = {**librdkafka_options(self._config), "error_cb": self._remember_error}
             try:
                 self._admin = AdminClient(options)
@@ -108,6 +111,7 @@ class Poller:
         try:
             metadata = admin.list_topics(timeout=self._timeout)
         except KafkaException as error:
+            self._stale = True
             admin.poll(0)  # delivers what librdkafka knows of the connection
             reason = self._connection_error or f"no answer within {self._timeout:.0f} s ({_reason(error)})"
             raise Unavailable(f"{self._config.bootstrap} does not answer: {reason}") from error
@@ -116,7 +120,10 @@ class Poller:
         return metadata
 
     def _groups(self, admin: AdminClient, refusals: "_Refusals") -> list[str]:
-        answer = self._result(lambda: admin.list_consumer_groups(request_timeout=self._timeout))
+        futures = self._result_map(
+            lambda: {"": admin.list_consumer_groups(request_timeout=self._timeout)}, [""]
+        )
+        answer = self._wait(futures[""])
         if isinstance(answer, str):
             refusals.groups_complete = False
             refusals.add("the list of groups", answer)
@@ -221,9 +228,6 @@ class Poller:
         except (KafkaException, ValueError, TypeError) as error:
             return dict.fromkeys(keys, _reason(error))
 
-    def _result(self, call: Callable[[], Future[Any]]) -> Any:
-        return self._wait(self._result_map(lambda: {"": call()}, [""])[""])
-
     def _wait(self, future: "Future[Any] | str") -> Any:
         """The future's result, or the reason for which there is none, as text."""
         if isinstance(future, str):
@@ -231,6 +235,7 @@ class Poller:
         try:
             return future.result(self._timeout + 1)
         except (KafkaException, TimeoutError) as error:
+            self._stale = self._stale or _timed_out(error)
             return _reason(error)
 
 
@@ -280,6 +285,12 @@ def _member(member: Any) -> Member:
         host=member.host or "",
         partitions=tuple(Partition(each.topic, each.partition) for each in assigned),
     )
+
+
+def _timed_out(error: BaseException) -> bool:
+    if isinstance(error, KafkaException):
+        return bool(error.args) and error.args[0].code() == KafkaError._TIMED_OUT
+    return isinstance(error, TimeoutError)
 
 
 def _reason(error: BaseException) -> str:

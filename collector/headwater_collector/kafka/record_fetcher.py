@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from .cluster_config import ClusterConfig, aiokafka_options
+from .consumer_end import cancelled_from_outside, end
 from .snapshot import Partition
 
 _FETCH_BYTES = 65536  # one record is wanted; a broker sends a larger first batch all the same
@@ -49,17 +50,21 @@ class RecordFetcher:
         try:
             async with asyncio.timeout(self._budget + 5.0):
                 consumer = await self._connect()
-                end = asyncio.get_running_loop().time() + self._budget
+                deadline = asyncio.get_running_loop().time() + self._budget
                 for places_by_partition in rounds:
-                    await _round(consumer, places_by_partition, found, end)
+                    await _round(consumer, places_by_partition, found, deadline)
         except (KafkaError, OSError, TimeoutError):
+            await self.close()
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
             await self.close()
         return found
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await end(consumer)
 
     async def _connect(self) -> Any:
         if self._consumer is None:
@@ -76,24 +81,24 @@ class RecordFetcher:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await end(consumer)
                 raise
             self._consumer = consumer
         return self._consumer
 
 
 async def _round(
-    consumer: Any, places: dict[TopicPartition, Place], found: dict[Place, Any], end: float
+    consumer: Any, places: dict[TopicPartition, Place], found: dict[Place, Any], deadline: float
 ) -> None:
     """Places of different partitions at once, until all are answered or time is up."""
     loop = asyncio.get_running_loop()
-    if loop.time() >= end:
+    if loop.time() >= deadline:
         return
     consumer.assign(list(places))
     for partition, place in places.items():
         consumer.seek(partition, place.offset)
     unanswered = dict(places)
-    while unanswered and loop.time() < end:
+    while unanswered and loop.time() < deadline:
         batches = await consumer.getmany(*unanswered, timeout_ms=_ROUND_MS, max_records=len(unanswered))
         for partition, records in batches.items():
             found[unanswered.pop(partition)] = records[0]
