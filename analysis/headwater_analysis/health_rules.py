@@ -223,6 +223,9 @@ def ok(window: Window) -> Verdict | None:
     if now.committed is None:
         empty = now.end is not None and now.log_start is not None and now.end <= now.log_start
         return Verdict("ok", "nothing to read, nothing committed" if empty else "nothing committed yet")
+    if window.committed_unmoved >= 2 * window.poll_seconds:
+        silent, patience = _time(window.committed_unmoved), _time(window.patience)
+        return Verdict("ok", f"lag {count(window.lag)}, nothing committed for {silent} (patience {patience})")
     return Verdict("ok", f"lag {count(window.lag)}, moving")
 
 

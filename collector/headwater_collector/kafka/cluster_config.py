@@ -65,6 +65,16 @@ def aiokafka_options(config: ClusterConfig) -> dict[str, Any]:
     return {**found, "bootstrap_servers": config.bootstrap}
 
 
+def unreadable_records(config: ClusterConfig) -> str | None:
+    """Why no records can be read though they may be; None if they can, or may not."""
+    try:
+        if config.read_records:
+            aiokafka_options(config)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def _ssl_context(config: ClusterConfig) -> ssl.SSLContext:
     options = config.options
     try:

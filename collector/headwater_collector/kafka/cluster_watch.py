@@ -5,13 +5,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 from headwater_analysis.errors import HeadwaterError
 from headwater_collector.store import Store
 
 from .answers import answer
-from .cluster_config import ClusterConfig
+from .cluster_config import ClusterConfig, unreadable_records
 from .daemon_thread import in_daemon_thread
 from .lives import NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
@@ -36,6 +37,7 @@ class ClusterWatch:
         self._interval = poll_seconds
         self._poller = Poller(config, timeout_seconds=min(LONGEST_TIMEOUT_SECONDS, max(3.0, poll_seconds)))
         self._lookup = RecordFetcher(config)
+        self._no_records = unreadable_records(config)
         self._tracker: Tracker | None = None
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -62,6 +64,11 @@ class ClusterWatch:
         if self._writing is not None:
             await asyncio.wait([self._writing])
         await self._lookup.close()
+
+    @property
+    def reads_records(self) -> bool:
+        """Whether records may be read, and aiokafka can."""
+        return self.config.read_records and self._no_records is None
 
     async def next_poll(self) -> None:
         """Wait for a poll to succeed."""
@@ -125,8 +132,10 @@ class ClusterWatch:
             self._tracker = await asyncio.to_thread(restore, *arguments)
         tracker = self._tracker
         self.cluster = snapshot.cluster
+        if self._no_records is not None:
+            snapshot = replace(snapshot, refusals=(*snapshot.refusals, self._no_records))
         new_lives = tracker.take(snapshot)
-        if self.config.read_records:
+        if self.reads_records:
             tracker.give(await self._lookup.fetch(islice(tracker.wanted(), LOOKUPS_PER_POLL)))
         await self._write(lambda: self._judge_and_write(tracker, new_lives))
         self.polls += 1

@@ -166,12 +166,7 @@ class Tracker:
         self._found = {place: found for place, found in self._found.items() if place[0].topic != topic}
 
     def _take_groups(self, snapshot: Snapshot, after_gap: bool) -> None:
-        self.owners = {
-            (group.group, partition): member.client_id or member.member_id
-            for group in snapshot.groups.values()
-            for member in group.members
-            for partition in member.partitions
-        }
+        self.owners = _owners(snapshot)
         keys: set[Key] = {(group, each) for group, offsets in snapshot.committed.items() for each in offsets}
         keys |= {key for key in self.owners if key[0] in snapshot.committed}
         for key in [each for each in self.groups if each not in keys]:
@@ -206,6 +201,17 @@ class Tracker:
             if now and now.committed is not None and now.stable is not None:
                 if now.stable < now.committed <= (now.end or 0):
                     self._isolation[group] = False
+
+
+def _owners(snapshot: Snapshot) -> dict[Key, str]:
+    """Who has each partition: by client id where that tells the members apart, else by member id."""
+    owners: dict[Key, str] = {}
+    for group in snapshot.groups.values():
+        telling = len({member.client_id for member in group.members}) == len(group.members)
+        for member in group.members:
+            name = member.client_id if telling and member.client_id else member.member_id
+            owners.update(((group.group, partition), name) for partition in member.partitions)
+    return owners
 
 
 def _unreadable(snapshot: Snapshot, key: Key) -> str | None:

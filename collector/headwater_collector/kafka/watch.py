@@ -31,7 +31,7 @@ class KafkaWatch:
                 store, watch, patterns=dead_letter_patterns, capture=capture, poll_seconds=poll_seconds
             )
             for watch in self._watches
-            if watch.config.read_records
+            if watch.reads_records
         ]
 
     async def start(self) -> None:
