@@ -25,6 +25,11 @@ def _skip_or_fail(reason: str) -> None:
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.KafkaBroker]:
     """One Apache Kafka node for the whole session, empty at its start; choose names no other test uses."""
     reason = kafka_harness.missing()
+    if reason is None:
+        try:
+            kafka_harness.jars()
+        except RuntimeError as error:
+            reason = str(error)
     if reason is not None:
         _skip_or_fail(reason)
     broker = kafka_harness.KafkaBroker(tmp_path_factory.mktemp("kafka"))

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 VERSION = "4.3.1"
+LEAST_JAVA = 17
 START_TIMEOUT_SECONDS = 90.0  # a loaded machine; three seconds on an idle one
 STOP_TIMEOUT_SECONDS = 20.0
 ATTEMPTS_TO_FIND_PORTS = 3
@@ -77,16 +79,28 @@ class OracleLag:
 def missing() -> str | None:
     """Why no broker can be run here and what to install, or None."""
     lacking = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    if "java" not in lacking and _java_version() < LEAST_JAVA:
+        lacking.append(f"Java {LEAST_JAVA} instead of {_java_version()}")
     if not lacking:
         return None
     return (
-        f"Apache Kafka for the tests needs {' and '.join(lacking)}: install Java 17 and Maven "
+        f"Apache Kafka for the tests needs {' and '.join(lacking)}: install Java {LEAST_JAVA} and Maven "
         "(Debian: apt-get install openjdk-17-jre-headless maven)"
     )
 
 
+def _java_version() -> int:
+    """The major version; 0 where `java` does not say."""
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else 0
+
+
 def jars() -> Path:
-    """The folder of Kafka's jars in the user's cache, filled from Maven Central the first time (54 MB)."""
+    """The folder of Kafka's jars in the user's cache, filled from Maven Central the first time (54 MB).
+
+    Raises RuntimeError when Maven cannot get them.
+    """
     cache = Path(platformdirs.user_cache_dir("headwater-tests")) / f"kafka-{VERSION}"
     done = cache / ".complete"
     if done.exists():
@@ -96,14 +110,14 @@ def jars() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test sessions may start at once
         if not done.exists():
             (cache / "pom.xml").write_text(POM)
-            subprocess.run(
-                [
-                    *("mvn", "-q", "-B", "-f", str(cache / "pom.xml"), "dependency:copy-dependencies"),
-                    *("-DincludeScope=runtime", f"-DoutputDirectory={cache / 'libs'}"),
-                ],
-                check=True,
-                timeout=600,
-            )
+            command = [
+                *("mvn", "-q", "-B", "-f", str(cache / "pom.xml"), "dependency:copy-dependencies"),
+                *("-DincludeScope=runtime", f"-DoutputDirectory={cache / 'libs'}"),
+            ]
+            got = subprocess.run(command, capture_output=True, text=True, timeout=600)
+            if got.returncode != 0:
+                reason = (got.stdout + got.stderr).strip()[-500:]
+                raise RuntimeError(f"Maven could not get Apache Kafka {VERSION}: {reason}")
             done.touch()
     return cache / "libs"
 

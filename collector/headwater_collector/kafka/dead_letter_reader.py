@@ -58,6 +58,8 @@ class DeadLetterReader:
         self._fetcher = RecordFetcher(watch.config)
         self._topics = DeadLetterTopics(patterns, self._fetcher)
         self._consumer: Any = None
+        self._chosen_from: Snapshot | None = None
+        self._chosen: frozenset[Place] = frozenset()
         self._assigned: frozenset[Place] = frozenset()
         self._next: dict[Place, int] = {}
         self._positions_of: str | None = None
@@ -113,18 +115,19 @@ class DeadLetterReader:
         await asyncio.sleep(self._pause)
 
     async def _turn(self, snapshot: Snapshot) -> None:
-        await self._topics.probe(snapshot)
-        wanted = frozenset(
-            (Partition(topic, number), self._watch.incarnation(topic))
-            for topic in self._topics.named(snapshot)
-            for number in range(snapshot.topics[topic])
-        )
-        if not wanted:
-            self._assigned = wanted
+        if snapshot is not self._chosen_from:
+            await self._topics.probe(snapshot)
+            self._chosen = frozenset(
+                (Partition(topic, number), self._watch.incarnation(topic))
+                for topic in self._topics.named(snapshot)
+                for number in range(snapshot.topics[topic])
+            )
+            self._chosen_from = snapshot
+        if not self._chosen:
             await asyncio.sleep(self._pause)
             return
-        if self._consumer is None or wanted != self._assigned:
-            await self._assign(snapshot, wanted)
+        if self._consumer is None or self._chosen != self._assigned:
+            await self._assign(snapshot, self._chosen)
         batches = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=RECORDS_AT_ONCE)
         places = {TopicPartition(*place[0]): place for place in self._assigned}
         if any(records[0].offset < self._next.get(places[each], 0) for each, records in batches.items()):
