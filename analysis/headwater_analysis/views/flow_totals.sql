@@ -9,7 +9,7 @@ select
     coalesce(sum(dead_letters), 0)::integer as dead_letters,
     min(started_at) as started_at,
     max(ended_at) as ended_at,
-    min(root) filter (trace_id = flow_id and boundary = '') as root,
+    min(root) filter (trace_id = flow_id) as root,
     min(head) as head,
     flatten(list(services)) as service_entries,
     flatten(list(topics)) as topic_entries,

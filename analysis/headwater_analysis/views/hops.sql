@@ -3,7 +3,7 @@ create view hops as
 select
     coalesce(h.cluster, k.clusters[h.topic]) as cluster,
     h.topic, h.incarnation, h.partition, h.message_offset, h.consumer_group, h.attempt,
-    coalesce(f.flow_id, h.trace_id) as flow_id,
+    coalesce(f.flow_id, h.owner_trace_id) as flow_id,
     h.producer_service, h.consumer_service, h.send_trace_id, h.send_span_id, h.trace_id, h.span_id,
     h.sent_at, h.available_at, h.fetched_at as received_at, h.started_at, h.ended_at,
     h.send_ns / 1e6 as send_ms, null::double as txn_wait_ms, h.wait_ns / 1e6 as wait_ms, h.wait_method,
@@ -11,7 +11,7 @@ select
     h.work_ns / 1e6 as work_ms, h.backoff_ns / 1e6 as backoff_ms, h.total_ns / 1e6 as total_ms,
     h.skewed, h.status, h.error_type
 from hop_rows h
-left join split_flows f on f.trace_id = h.trace_id and f.span_id = h.span_id
+left join split_flows f on f.trace_id = h.owner_trace_id and f.span_id = h.owner_span_id
 cross join topic_knowledge k;
 
 comment on view hops is

@@ -28,7 +28,10 @@ with counted as (
 )
 select
     received_at, joined_cluster as cluster, topic, incarnation, partition, message_offset, consumer_group,
-    (coalesce(attempt, 1) + nth - 1)::integer as attempt, role, send_trace_id, send_span_id, producer_service,
+    (coalesce(attempt, 1) + nth - 1)::integer as attempt, role,
+    case when role = 'batch' and send_span_id is not null then send_trace_id else trace_id end as owner_trace_id,
+    case when role = 'batch' and send_span_id is not null then send_span_id else span_id end as owner_span_id,
+    send_trace_id, send_span_id, producer_service,
     trace_id, span_id, service as consumer_service, sent_at, from_at as available_at, fetched_at, started_at,
     ended_at, status, error_type, redelivered,
     epoch_ns(acked_at) - epoch_ns(sent_at) as send_ns,

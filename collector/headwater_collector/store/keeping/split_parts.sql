@@ -28,8 +28,8 @@ with by_service as (
     select s.trace_id, s.boundary, count(h.wait_ns) as hops, sum(h.wait_ns) as wait_ns,
         sum(h.work_ns) as work_ns, sum(h.backoff_ns) as backoff_ns
     from hop_rows h
-    semi join touched_splits t on t.trace_id = h.trace_id
-    join split_spans s on s.trace_id = h.trace_id and s.span_id = h.span_id
+    semi join touched_splits t on t.trace_id = h.owner_trace_id
+    join split_spans s on s.trace_id = h.owner_trace_id and s.span_id = h.owner_span_id
     group by s.trace_id, s.boundary
 ), letters as (
     select s.trace_id, s.boundary, count(*) as dead_letters

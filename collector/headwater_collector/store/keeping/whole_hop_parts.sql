@@ -1,9 +1,9 @@
 -- What messages and hops add to those flows, and what replaced hops take back.
 insert into flow_parts by name
 with changes as (
-    select received_at, trace_id, 1 as sign, wait_ns, work_ns, backoff_ns, 0 as dead_letters from new_hops
+    select received_at, owner_trace_id as trace_id, 1 as sign, wait_ns, work_ns, backoff_ns, 0 as dead_letters from new_hops
     union all
-    select received_at, trace_id, -1, -wait_ns, -work_ns, -backoff_ns, 0 from old_hops
+    select received_at, owner_trace_id, -1, -wait_ns, -work_ns, -backoff_ns, 0 from old_hops
     union all
     select received_at, trace_id, 0, null, null, null, 1 from new_messages where dead_letter
 )

@@ -10,6 +10,8 @@ create table hop_rows (
     consumer_group varchar,
     attempt integer,
     role varchar,
+    owner_trace_id varchar,          -- the span whose flow it counts in: the handling one, or, in a batch over
+    owner_span_id varchar,           -- several messages, the one that sent the message
     send_trace_id varchar,
     send_span_id varchar,
     producer_service varchar,
