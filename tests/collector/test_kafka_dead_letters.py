@@ -133,12 +133,12 @@ async def test_a_pattern_names_the_topics_and_a_recreated_one_is_read_again(
         await asyncio.to_thread(produce, kafka.bootstrap, chosen, ["3", "4", "5"])
 
         def new_life() -> bool:
-            return len(watched.rows("dead_letter_rows", topic=chosen, incarnation=1)) >= 3
+            return len(watched.rows("dead_letter_rows", topic=chosen, incarnation=2)) >= 3
 
         await watched.until(new_life, "the letters of the new life")
         rows = watched.rows("dead_letter_rows", topic=chosen)
         lives = sorted((row["incarnation"], row["message_offset"]) for row in rows)
-        assert lives == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
+        assert lives == [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
 
 
 async def test_aborted_letters_were_never_sent_and_strange_ones_do_no_harm(

@@ -113,9 +113,9 @@ async def test_a_recreated_topic_starts_a_new_life(kafka: KafkaBroker, tmp_path:
         produce(kafka.bootstrap, topic, ["y"] * 30)
         commit(kafka.bootstrap, "again-group", topic, {0: 12})
         row = await watched.status("again-group", "stopped")
-        assert (row["incarnation"], row["lag"]) == (1, 18)
+        assert (row["incarnation"], row["lag"]) == (2, 18)
         lives = watched.rows("topic_lives", topic=topic)
-        assert [(each["incarnation"], each["partitions"]) for each in lives] == [(0, 1), (1, 2)]
+        assert [(each["incarnation"], each["partitions"]) for each in lives] == [(1, 1), (2, 2)]
         assert lives[0]["topic_id"] != lives[1]["topic_id"]
 
 

@@ -110,12 +110,12 @@ def test_polls_that_failed_are_no_silence() -> None:
 def test_without_topic_ids_an_end_that_falls_is_a_new_life() -> None:
     tracker = Tracker(POLL)
     take(tracker, snapshot(0, {"a": {0: 50}}, 50, topic_ids={}))
-    assert row(take(tracker, snapshot(1, {"a": {0: 50}}, 60, topic_ids={})), "a")["incarnation"] == 0
+    assert row(take(tracker, snapshot(1, {"a": {0: 50}}, 60, topic_ids={})), "a")["incarnation"] == 1
     lives = tracker.take(snapshot(2, {"a": {0: 5}}, 7, topic_ids={}))
     assert lives.recreated == ("orders",)
     tracker.settle()
     fresh = row(answer(tracker), "a")
-    assert (fresh["incarnation"], fresh["status"]) == (1, "unknown")
+    assert (fresh["incarnation"], fresh["status"]) == (2, "unknown")
 
 
 def test_an_end_that_falls_in_one_life_starts_a_new_history_only() -> None:
@@ -125,7 +125,7 @@ def test_an_end_that_falls_in_one_life_starts_a_new_history_only() -> None:
     tracker.settle()
     answer(tracker)
     cut = row(take(tracker, snapshot(2, {"a": {0: 50}}, 40)), "a")
-    assert (cut["incarnation"], cut["status"], cut["lag"]) == (0, "truncated", None)
+    assert (cut["incarnation"], cut["status"], cut["lag"]) == (1, "truncated", None)
 
 
 def test_a_topic_sums_its_partitions_and_names_the_slowest() -> None:
@@ -162,12 +162,12 @@ def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
     again = restore(store, "c-1", POLL)
     answers = take(again, dataclasses.replace(snapshot(0, {"a": {0: 15}}, 30), at=base + 60))
     found = row(answers, "a")
-    assert (found["lag_method"], found["incarnation"]) == ("interpolated", 0)
+    assert (found["lag_method"], found["incarnation"]) == ("interpolated", 1)
     assert found["lag_seconds"] == pytest.approx(60 - 3, abs=0.1)
     recreated = dataclasses.replace(
         snapshot(1, {"a": {0: 1}}, 90, topic_ids={"orders": "id-2"}), at=base + 65
     )
-    assert row(take(again, recreated), "a")["incarnation"] == 1
+    assert row(take(again, recreated), "a")["incarnation"] == 2
     store.close()
 
 

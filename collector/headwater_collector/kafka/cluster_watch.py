@@ -14,7 +14,7 @@ from headwater_collector.store import Store
 from .answers import answer
 from .cluster_config import ClusterConfig, unreadable_records
 from .daemon_thread import in_daemon_thread
-from .lives import NewLives
+from .lives import FIRST, NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
 from .poller import Poller
 from .record_fetcher import RecordFetcher
@@ -75,7 +75,7 @@ class ClusterWatch:
         await self._polled.wait()
 
     def incarnation(self, topic: str) -> int:
-        return self._tracker.lives.incarnation(topic) if self._tracker is not None else 0
+        return self._tracker.lives.incarnation(topic) if self._tracker is not None else FIRST
 
     def status(self) -> dict[str, object]:
         return {

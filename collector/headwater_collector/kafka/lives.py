@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from .history import Life
 from .snapshot import Snapshot
 
+FIRST = 1
+
 
 @dataclass(frozen=True)
 class NewLives:
@@ -26,9 +28,9 @@ class Lives:
         return self._lives[topic]
 
     def incarnation(self, topic: str) -> int:
-        """0 for a topic that was never seen."""
+        """A topic that was never seen is in its first life."""
         life = self._lives.get(topic)
-        return life.incarnation if life is not None else 0
+        return life.incarnation if life is not None else FIRST
 
     def take(self, snapshot: Snapshot, end_fell: Callable[[str], bool]) -> NewLives:
         """Compare a poll with what is known, and remember it."""
@@ -38,7 +40,7 @@ class Lives:
             topic_id = snapshot.topic_ids.get(topic)
             life = self._lives.get(topic)
             if life is None:
-                self._lives[topic] = Life(0, topic_id, partitions, snapshot.at)
+                self._lives[topic] = Life(FIRST, topic_id, partitions, snapshot.at)
                 changed.append(topic)
                 continue
             if topic_id is not None and life.topic_id is not None:
