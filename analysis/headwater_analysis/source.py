@@ -1,10 +1,12 @@
 """The one door to the data, whether a collector holds it or nobody does."""
 
+import csv
+import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 DEFAULT_COLLECTOR = "http://127.0.0.1:4319"
 
@@ -18,11 +20,23 @@ class Answer:
     """DuckDB's names of the columns' types."""
     rows: list[tuple[Any, ...]]
     cut: str | None = None
-    """Why rows are missing: "rows" or "time"; None when all are there."""
+    """Why rows are missing: "rows", "time" or "memory"; None when all are there."""
 
     def dicts(self) -> list[dict[str, Any]]:
         """One dictionary a row, keyed by column."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], to: TextIO) -> None:
+    """Rows of an answer as CSV: the values of the JSON answer, unknown as nothing, structures as JSON text."""
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_csv_value(value) for value in row])
+
+
+def _csv_value(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | list | dict) else value
 
 
 @dataclass(frozen=True)

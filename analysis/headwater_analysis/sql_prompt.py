@@ -14,7 +14,7 @@ from . import format as fmt
 from .commands.printing import print_table
 from .errors import HeadwaterError, Unavailable, UsageError
 from .settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, Settings, note, out, read
-from .source import Answer, Source, open_source
+from .source import Answer, Source, open_source, write_csv
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,7 +72,7 @@ def _ask(source: Source, settings: Settings, statement: str, form: str) -> None:
 
 def _print_answer(answer: Answer, form: str) -> None:
     if form == "csv":
-        _write_csv(answer)
+        write_csv(answer.columns, answer.rows, sys.stdout)
     elif form == "json":
         json.dump(answer.dicts(), sys.stdout, ensure_ascii=False)
         out("\n")
@@ -110,15 +110,6 @@ def _say_cut(cut: str | None, rows: int) -> None:
         note(f"Cut at {rows:,} rows; ask for fewer, or read the store file itself with --store.")
     elif cut == "time":
         note(f"Cut after {rows:,} rows by the limit of time; ask for a shorter time range.")
-
-
-def _write_csv(answer: Answer) -> None:
-    import csv
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(answer.columns)
-    for row in answer.rows:
-        writer.writerow([json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v for v in row])
 
 
 def _arrow(source: Source, statement: str) -> "pa.Table":

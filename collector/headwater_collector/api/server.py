@@ -1,34 +1,42 @@
 """The collector's own API: POST /v1/sql, GET /v1/changes, GET /v1/health."""
 
 import asyncio
+import gzip
 import hmac
+import io
 from collections.abc import Awaitable, Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import orjson
 import pyarrow as pa
-import pyarrow.csv
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwater_analysis.errors import HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.source import write_csv
 from headwater_collector.asgi_server import AsgiServer
 from headwater_collector.store.store import Store
 
 from .changes import ChangeStream
-from .sql import Busy, SqlLimits, SqlRunner, Table, TookTooLong, json_rows
+from .sql import Busy, Question, SqlLimits, SqlRunner, Table, TookTooLong, json_rows
 
 ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 MAX_BODY = 4 << 20
 """Bytes of a question with its parameters."""
 
+MIN_GZIP = 4096
+"""Bytes of an answer from which on packing is worth its time, where the asker takes it."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (TookTooLong, 408),
     (Busy, 503),
+    (Cancelled, 503),
     (QueryRefused, 400),
     (QueryFailed, 422),
     (HeadwaterError, 500),
@@ -48,7 +56,12 @@ class ApiServer:
         token: str | None = None,
         limits: SqlLimits | None = None,
     ) -> None:
-        self._runner = SqlRunner(store, limits or SqlLimits())
+        limits = limits or SqlLimits()
+        self._runner = SqlRunner(store, limits)
+        self._waiting = 0
+        self._most_waiting = 4 * limits.at_once
+        # Threads of its own: slow questions must not hold up what else the collector does in threads.
+        self._threads = ThreadPoolExecutor(2 * limits.at_once, thread_name_prefix="sql")
         self._changes = ChangeStream()
         self._health = health
         store.add_listener(self._changes.note)
@@ -57,7 +70,8 @@ class ApiServer:
                 Route("/v1/sql", self._sql, methods=["POST"]),
                 Route("/v1/changes", self._stream),
                 Route("/v1/health", self._state),
-            ]
+            ],
+            exception_handlers={404: _no_such_path, 405: _no_such_path, Exception: _unforeseen},
         )
         host = address.rpartition(":")[0].strip("[]")
         self._server = AsgiServer(_Guarded(app, host, token), address, "--api")
@@ -68,43 +82,70 @@ class ApiServer:
         return await self._server.start()
 
     async def stop(self) -> None:
-        """Ends the change streams, lets running questions end, closes the door."""
+        """Ends the change streams and what still runs, answers whoever waits, closes the door."""
         self._changes.close()
+        self._runner.stop()
         await self._server.stop()
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def _sql(self, request: Request) -> Response:
-        if int(request.headers.get("content-length") or 0) > MAX_BODY:
-            return _error(413, f"A question takes at most {MAX_BODY >> 20} MiB.")
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY:
+                return _error(413, f"A question takes at most {MAX_BODY >> 20} MiB.")
         try:
-            question = orjson.loads(await request.body())
+            question = orjson.loads(body)
             statement, params = question["sql"], question.get("params", [])
             if not isinstance(statement, str) or not isinstance(params, list):
                 raise TypeError
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return _error(400, 'A question is JSON such as {"sql": "select …", "params": []}.')
-        accept = request.headers.get("accept", "")
         try:
-            body, media, cut = await asyncio.to_thread(self._answer, statement, params, accept)
+            answer, media, cut = await self._answered(request, statement, params)
         except HeadwaterError as error:
             return _error(next(status for kind, status in _STATUS if isinstance(error, kind)), str(error))
         headers = {"x-headwater-cut": cut} if cut else {}
-        return Response(body, media_type=media, headers=headers)
+        if len(answer) >= MIN_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
+            answer = await asyncio.to_thread(gzip.compress, answer, 1)
+            headers |= {"content-encoding": "gzip", "vary": "accept-encoding"}
+        return Response(answer, media_type=media, headers=headers)
 
-    def _answer(self, statement: str, params: list[object], accept: str) -> tuple[bytes, str, str | None]:
-        table = self._runner.run(statement, params)
-        if ARROW in accept:
-            return arrow_bytes(table), ARROW, table.cut
-        if CSV in accept:
-            sink = pa.BufferOutputStream()
-            pyarrow.csv.write_csv(_flat(table.data), sink)
-            return sink.getvalue().to_pybytes(), CSV, table.cut
-        answer = {
-            "columns": table.data.column_names,
-            "types": table.types,
-            "rows": json_rows(table),
-            "cut": table.cut,
-        }
-        return orjson.dumps(answer), "application/json", table.cut
+    async def _answered(
+        self, request: Request, statement: str, params: list[object]
+    ) -> tuple[bytes, str, str | None]:
+        """The answer; a question whose asker has gone away is ended, so that it costs nothing more."""
+        if self._waiting >= self._most_waiting:
+            raise Busy(f"{self._waiting} questions wait already; ask again in a moment.")
+        question = Question()
+        accept = request.headers.get("accept", "")
+        loop = asyncio.get_running_loop()
+        self._waiting += 1
+        try:
+            answer = loop.run_in_executor(self._threads, self._answer, statement, params, accept, question)
+            gone = asyncio.ensure_future(_gone(request))
+            try:
+                await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():
+                    question.end("asker")
+                return await answer
+            finally:
+                gone.cancel()
+        finally:
+            self._waiting -= 1
+
+    def _answer(
+        self, statement: str, params: list[object], accept: str, question: Question
+    ) -> tuple[bytes, str, str | None]:
+        table = self._runner.run(statement, params, question)
+        try:
+            if ARROW in accept:
+                return arrow_bytes(table), ARROW, table.cut
+            if CSV in accept:
+                return csv_bytes(table), CSV, table.cut
+            return json_bytes(table), "application/json", table.cut
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise QueryFailed(f"The answer holds a value that cannot be sent: {error}.") from error
 
     async def _stream(self, _request: Request) -> Response:
         if self._changes.full:
@@ -117,13 +158,19 @@ class ApiServer:
         return Response(orjson.dumps(self._health(), default=str), media_type="application/json")
 
 
+async def _gone(request: Request) -> None:
+    """Returns when whoever asked has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 class _Guarded:
-    """Asks for the token where there is one; on loopback refuses a foreign Host (DNS rebinding)."""
+    """Asks for the token where there is one; on loopback refuses a foreign Host (DNS rebinding) or Origin."""
 
     def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
         self._app = app
         self._token = token.encode() if token else None
-        self._local = host in ("127.0.0.1", "localhost", "::1")
+        self._local = host in LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._route(scope)(scope, receive, send)
@@ -132,15 +179,38 @@ class _Guarded:
         if scope["type"] != "http":
             return self._app
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1").rpartition(":")
-        name = (host[0] if host[1] and host[2].isdigit() else "".join(host)).strip("[]")
-        if self._local and name not in ("127.0.0.1", "localhost", "::1"):
-            return _error(403, f"This collector answers to this machine only, not to {name!r}.")
+        if self._local:
+            host = headers.get(b"host", b"").decode("latin-1").rpartition(":")
+            name = (host[0] if host[1] and host[2].isdigit() else "".join(host)).strip("[]")
+            if name not in LOOPBACK:
+                return _error(403, f"This collector answers to this machine only, not to {name!r}.")
+            origin = headers.get(b"origin", b"").decode("latin-1")
+            if origin and urlsplit(origin).hostname not in LOOPBACK:
+                return _error(403, f"This collector answers no page of {origin!r}.")
         if self._token is not None:
             given = headers.get(b"authorization", b"").removeprefix(b"Bearer ").strip()
             if not hmac.compare_digest(given, self._token):
                 return _error(401, "This collector asks for a token; give it with --token.")
         return self._app
+
+
+def json_bytes(table: Table) -> bytes:
+    """The answer as one JSON object of columns, types, rows and why it is cut."""
+    return orjson.dumps(
+        {
+            "columns": table.data.column_names,
+            "types": table.types,
+            "rows": json_rows(table),
+            "cut": table.cut,
+        }
+    )
+
+
+def csv_bytes(table: Table) -> bytes:
+    """The answer as CSV with a line of column names; a header of the response says why it is cut."""
+    text = io.StringIO()
+    write_csv(table.data.column_names, json_rows(table), text)
+    return text.getvalue().encode()
 
 
 def arrow_bytes(table: Table) -> bytes:
@@ -154,16 +224,15 @@ def arrow_bytes(table: Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _flat(data: pa.Table) -> pa.Table:
-    """CSV has no lists and structures: they are written as JSON text."""
-    for index, field in enumerate(data.schema):
-        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
-            texts: list[Any] = [
-                None if value is None else orjson.dumps(value, default=str).decode()
-                for value in data.column(index).to_pylist()
-            ]
-            data = data.set_column(index, field.name, pa.array(texts, pa.string()))
-    return data
+async def _no_such_path(request: Request, _error_seen: Exception) -> Response:
+    return _error(
+        404, f"There is no {request.method} {request.url.path}; there are POST /v1/sql, "
+        "GET /v1/changes and GET /v1/health."
+    )  # fmt: skip
+
+
+async def _unforeseen(_request: Request, error: Exception) -> Response:
+    return _error(500, f"An error of the collector itself: {type(error).__name__}: {error}.")
 
 
 def _error(status: int, sentence: str) -> Response:

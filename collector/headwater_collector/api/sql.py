@@ -1,7 +1,6 @@
 """Runs one checked question on a cursor of its own, within limits of rows, time and number."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from headwater_analysis.errors import HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed, QueryRefused
 from headwater_analysis.json_values import column_values
+from headwater_analysis.sql import PUBLIC_RELATIONS
 from headwater_collector.store.store import Store
 
 from .sql_guard import SqlGuard
@@ -36,17 +36,57 @@ class SqlLimits:
     """More is cut, and the answer says so; an export of everything reads the file itself."""
     seconds: float = 30.0
     """A person does not wait longer; what was fetched by then is given, and marked."""
+    megabytes: int = 256
+    """Of an answer in memory, before it is written as JSON, CSV or Arrow; more is cut, and marked."""
     at_once: int = 8
     """Questions running side by side; each may use as much memory as it needs within the store's limit."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """An answer as Arrow, with DuckDB's names of the types and why it is cut ("rows", "time" or None)."""
+    """An answer as Arrow, with DuckDB's names of the types.
+
+    ``cut`` is why rows are missing: "rows", "time" or "memory"; None when all are there.
+    """
 
     data: pa.Table
     types: tuple[str, ...]
     cut: str | None
+
+
+class Question:
+    """One question being answered; it ends at its limit of time, or when somebody ends it before."""
+
+    def __init__(self) -> None:
+        self.ended_by: str | None = None
+        """"time", "asker" or "stop"; None while nobody ended it."""
+        self._wake = threading.Event()
+        self._done = threading.Event()
+
+    def end(self, by: str) -> None:
+        """Interrupts it; may be called from any thread, before it starts and after it has ended too."""
+        self.ended_by = self.ended_by or by
+        self._wake.set()
+
+    @contextmanager
+    def watched(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+        """Interrupts what ``cursor`` runs inside the ``with`` when time is up or somebody ends it."""
+
+        def watch() -> None:
+            if not self._wake.wait(seconds):
+                self.ended_by = "time"
+            # Again and again: an interrupt that comes between two statements of a cursor is forgotten.
+            while not self._done.wait(0.1):
+                cursor.interrupt()
+
+        watcher = threading.Thread(target=watch, name="sql-limit", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            self._wake.set()
+            watcher.join()
 
 
 class SqlRunner:
@@ -57,17 +97,30 @@ class SqlRunner:
         self._limits = limits
         self._places = threading.BoundedSemaphore(limits.at_once)
         self._guard: SqlGuard | None = None
+        self._running: set[Question] = set()
+        self._stopped = False
 
-    def run(self, statement: str, params: Sequence[object] = ()) -> Table:
-        """The answer; raises QueryRefused, QueryFailed or Busy."""
+    def run(self, statement: str, params: Sequence[object] = (), question: Question | None = None) -> Table:
+        """The answer; raises QueryRefused, QueryFailed, Busy or Cancelled."""
+        question = question or Question()
         if not self._places.acquire(timeout=2):
             raise Busy(f"{self._limits.at_once} questions are running already; ask again in a moment.")
         try:
+            self._running.add(question)
+            if self._stopped:
+                raise Busy("The collector is stopping; ask again when it is back.")
             with self._cursor() as cursor:
                 self._checked(cursor, statement)
-                return self._answer(cursor, statement, params)
+                return self._answer(cursor, statement, params, question)
         finally:
+            self._running.discard(question)
             self._places.release()
+
+    def stop(self) -> None:
+        """Ends what runs and answers nothing more."""
+        self._stopped = True
+        for question in tuple(self._running):
+            question.end("stop")
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -87,48 +140,51 @@ class SqlRunner:
             self._guard = SqlGuard([name for (name,) in cursor.execute(names).fetchall()])
         self._guard.check(statement, serialise)
 
-    def _answer(self, cursor: duckdb.DuckDBPyConnection, statement: str, params: Sequence[object]) -> Table:
-        stopped = threading.Event()
-
-        def interrupt() -> None:
-            stopped.set()
-            cursor.interrupt()
-
-        timer = threading.Timer(self._limits.seconds, interrupt)
-        timer.daemon = True
-        timer.start()
-        deadline = time.monotonic() + self._limits.seconds
+    def _answer(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        statement: str,
+        params: Sequence[object],
+        question: Question,
+    ) -> Table:
         batches: list[pa.RecordBatch] = []
-        cut: str | None = None
-        rows = 0
         try:
-            cursor.execute(statement, list(params))
-            types = tuple(str(column[1]) for column in cursor.description or ())
-            reader = cursor.to_arrow_reader(BATCH_ROWS)
-            schema = reader.schema
-            try:
-                for batch in reader:
-                    batches.append(batch.slice(0, self._limits.rows - rows))
-                    rows += batch.num_rows
-                    if rows > self._limits.rows:
-                        cut = "rows"
-                        break
-                    if time.monotonic() > deadline:
-                        cut = "time"
-                        break
-            except (duckdb.Error, pa.ArrowException):
-                if not (stopped.is_set() and batches):
-                    raise
-                cut = "time"
+            with question.watched(cursor, self._limits.seconds):
+                cursor.execute(statement, list(params))
+                types = tuple(str(column[1]) for column in cursor.description or ())
+                reader = cursor.to_arrow_reader(BATCH_ROWS)
+                schema = reader.schema
+                try:
+                    cut = self._fetch(reader, batches, question)
+                except (duckdb.Error, pa.ArrowException):
+                    if not (question.ended_by == "time" and batches):
+                        raise
+                    cut = "time"
             return Table(pa.Table.from_batches(batches, schema), types, cut)
         except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
-            if stopped.is_set():
+            if question.ended_by is None:
+                raise _sentence(error) from None
+            if question.ended_by == "time":
                 raise TookTooLong(
                     f"The question took longer than {self._limits.seconds:g} s; ask for a shorter time range."
                 ) from None
-            raise _sentence(error) from None
-        finally:
-            timer.cancel()
+            raise Cancelled("The question was ended before its answer was there.") from None
+
+    def _fetch(
+        self, reader: pa.RecordBatchReader, batches: list[pa.RecordBatch], question: Question
+    ) -> str | None:
+        rows = size = 0
+        for batch in reader:
+            batches.append(batch.slice(0, self._limits.rows - rows))
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows > self._limits.rows:
+                return "rows"
+            if size > self._limits.megabytes << 20:
+                return "memory"
+            if question.ended_by == "time":
+                return "time"
+        return None
 
 
 def _sentence(error: Exception) -> HeadwaterError:
@@ -137,13 +193,12 @@ def _sentence(error: Exception) -> HeadwaterError:
     hints = [line for line in lines[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
     kind, _, rest = text.partition(": ")
     text = (rest if kind.endswith("Error") and rest else text).removesuffix("Candidate functions:").rstrip()
-    sentence = f"{text.rstrip('.')}." + (f" {hints[0].rstrip('.')}." if hints else "")
-    if (
-        isinstance(error, duckdb.InvalidInputException)
-        or "Binder" in kind
-        or "Parser" in kind
-        or "Catalog" in kind
-    ):
+    sentence = f"{text.rstrip('.!')}."
+    # The database also suggests tables that are not for questions.
+    if hints and ("bindings" in hints[0] or any(f'"{name}"' in hints[0] for name in PUBLIC_RELATIONS)):
+        sentence += f" {hints[0]}" if hints[0].endswith("?") else f" {hints[0].rstrip('.!')}."
+    wrong = isinstance(error, duckdb.InvalidInputException)
+    if wrong or any(word in kind for word in ("Binder", "Parser", "Catalog")):
         return QueryRefused(sentence)
     return QueryFailed(sentence)
 
