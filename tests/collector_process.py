@@ -85,8 +85,8 @@ class CollectorProcess:
         rows: list[list[Any]] = json.loads(answer.body)["rows"]
         return rows
 
-    def wait_for(self, statement: str, expected: object, seconds: float = 20.0) -> None:
-        """Ask until the first column of the first row is what is expected."""
+    def wait_for(self, statement: str, expected: object, seconds: float = 20.0, every: float = 0.05) -> None:
+        """Ask, each `every` seconds, until the first column of the first row is what is expected."""
         until = time.monotonic() + seconds
         while True:
             rows = self.sql(statement)
@@ -94,7 +94,7 @@ class CollectorProcess:
             if found == expected:
                 return
             assert time.monotonic() < until, f"{statement}: {found!r}, not {expected!r}"
-            time.sleep(0.05)
+            time.sleep(every)
 
     def stop(self) -> int:
         """Ask it to end and wait; its exit code."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -25,8 +26,6 @@ from .receivers.intake import DoorBounds, Intake
 from .receivers.otlp_grpc import OtlpGrpcDoor
 from .receivers.otlp_http import OtlpHttpDoor
 from .store import Store
-
-__all__ = ["Addresses", "Collector", "CollectorSettings", "serve"]
 
 MEGABYTE = 1 << 20
 
@@ -74,9 +73,8 @@ class Collector:
 
         most = settings.max_log * MEGABYTE
         log = AppendLog(settings.data / "log", LogBounds(most_bytes=most))
-        pipeline = Pipeline(
-            store, log, counters, PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
-        )
+        bounds = PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
+        pipeline = Pipeline(store, log, counters, bounds)
         await asyncio.to_thread(log.open, Pipeline.stored_position(store))
         parts.callback(log.close_reader)
         await asyncio.to_thread(pipeline.start)
@@ -97,8 +95,8 @@ class Collector:
         api_address = await api.start()
         parts.push_async_callback(api.stop)
 
-        bounds = DoorBounds(body_bytes=settings.max_body * MEGABYTE)
-        intake = Intake(log, counters, token=settings.token, bounds=bounds)
+        door_bounds = DoorBounds(body_bytes=settings.max_body * MEGABYTE)
+        intake = Intake(log, counters, token=settings.token, bounds=door_bounds)
         http = OtlpHttpDoor(intake, settings.otlp_http)
         http_address = await http.start()
         parts.push_async_callback(http.stop)
@@ -129,6 +127,8 @@ async def _serve(settings: CollectorSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     addresses = await collector.start()
+    gc.collect()
+    gc.freeze()  # what is loaded stays: looking through it again and again would cost each batch
     sys.stdout.write(
         f"headwater collector on {settings.data}\n"
         f"  OTLP/gRPC  {addresses.otlp_grpc}\n  OTLP/HTTP  http://{addresses.otlp_http}\n"

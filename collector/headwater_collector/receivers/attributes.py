@@ -85,6 +85,8 @@ def json_attributes(attributes: Sequence[Any] | None) -> Attributes:
 
 def as_text(attributes: Attributes) -> bytes:
     """JSON object, UTF-8. Integers beyond 64 bits, which only OTLP/JSON can bring, become text."""
+    if not attributes:
+        return b"{}"
     try:
         return orjson.dumps(attributes)
     except TypeError:
@@ -126,13 +128,26 @@ def promoted(attributes: Attributes) -> Promoted:
     """Columns of a span or a link; None where an attribute is not given or not usable."""
     if _MARKS.isdisjoint(attributes):
         return NOTHING
-    operation = _text(attributes, _OPERATION)
+    get = attributes.get
+    # The current names, in text and numbers, are nearly always what is there: so they are tried by hand.
+    topic = get("messaging.destination.name")
+    if type(topic) is not str or not topic:
+        topic = _text(attributes, _TOPIC)
+    offset = get("messaging.kafka.offset")
+    if type(offset) is not int or not 0 <= offset < 2**63:
+        offset = _whole(attributes, _OFFSET, 2**63)
+    operation = get("messaging.operation.type")
+    if type(operation) is not str or not operation:
+        operation = _text(attributes, _OPERATION)
+    group = get("messaging.consumer.group.name")
+    if type(group) is not str or not group:
+        group = _text(attributes, _GROUP)
     return (
         _text(attributes, _CLUSTER),
-        _text(attributes, _TOPIC),
+        topic,
         _whole(attributes, _PARTITION, 2**31),
-        _whole(attributes, _OFFSET, 2**63),
-        _text(attributes, _GROUP),
+        offset,
+        group,
         operation if operation is None else _SAME_OPERATION.get(operation, operation),
         _text(attributes, _EVENT),
     )

@@ -122,7 +122,7 @@ class Decoder:
                 span.trace_id.hex(),
                 span.span_id.hex(),
                 span.parent_span_id.hex(),
-                text(span.trace_state),
+                text(state) if (state := span.trace_state) else "",
                 span.flags,
                 text(span.name),
                 span.kind,
