@@ -3,7 +3,7 @@
 HeadwaterError (1: the answer is bad)
 ├── UsageError (2: asked wrongly)
 ├── Unavailable (3: something needed is missing or unreachable)
-├── QueryRefused (the statement may not run)
+├── QueryRefused (2: the statement may not run, or cannot be read)
 ├── QueryFailed (the statement ran and failed, or took too long)
 └── Cancelled (the asker went away; not a failure)
 
@@ -31,6 +31,8 @@ class Unavailable(HeadwaterError):
 
 class QueryRefused(HeadwaterError):
     """The statement is not one SELECT over public relations."""
+
+    exit_code = 2
 
 
 class QueryFailed(HeadwaterError):

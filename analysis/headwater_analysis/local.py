@@ -14,7 +14,9 @@ from .json_values import column_values
 from .source import Answer, Change
 
 ROW_LIMIT = 100_000
-"""As many rows as the collector gives."""
+"""As many rows as the collector gives to a screen; Arrow is given whole."""
+STORE_VERSION = 1
+"""The highest schema version of a store whose views mean what this headwater expects."""
 
 
 class LocalSource:
@@ -30,21 +32,34 @@ class LocalSource:
         self._path = path
         try:
             self._root = duckdb.connect(str(path), read_only=True)
+            version = _version(self._root)
             self._root.execute("set global timezone = 'UTC'")
-            self._root.execute("select 1 from spans limit 0")
+            # A screen shows what others typed into a link: no question may reach other files.
+            self._root.execute("set enable_external_access = false")
+            self._root.execute("set lock_configuration = true")
         except duckdb.Error as error:
             raise _cannot_open(path, str(error)) from None
+        if version is None or version > STORE_VERSION:
+            self._root.close()
+            raise Unavailable(
+                f"{path} is a DuckDB file, but no headwater store; name the headwater.duckdb of a collector."
+                if version is None
+                else f"The store {path} has version {version}, and this headwater knows versions up to "
+                f"{STORE_VERSION}; install a newer headwater."
+            )
         self._lock = threading.Lock()
 
     def query(self, sql: str, params: Sequence[object] = ()) -> Answer:
         """See Source.query."""
-        table, types, cut = self.arrow(sql, params)
+        table, types, cut = self.arrow(sql, params, ROW_LIMIT)
         columns = [column_values(table.column(i), kind) for i, kind in enumerate(types)]
         rows = list(zip(*columns, strict=True)) if columns else []
         return Answer(tuple(table.column_names), types, rows, cut)
 
-    def arrow(self, sql: str, params: Sequence[object] = ()) -> tuple[pa.Table, tuple[str, ...], str | None]:
-        """The answer as Arrow, with DuckDB's type names and why it is cut."""
+    def arrow(
+        self, sql: str, params: Sequence[object] = (), most: int | None = None
+    ) -> tuple[pa.Table, tuple[str, ...], str | None]:
+        """The answer as Arrow, at most so many rows of it, with DuckDB's type names and why it is cut."""
         with self._lock:
             cursor = self._root.cursor()
         try:
@@ -54,11 +69,12 @@ class LocalSource:
             batches: list[pa.RecordBatch] = []
             rows = 0
             for batch in reader:
-                batches.append(batch.slice(0, ROW_LIMIT - rows))
+                batches.append(batch if most is None else batch.slice(0, most - rows))
                 rows += batch.num_rows
-                if rows > ROW_LIMIT:
+                if most is not None and rows > most:
                     break
-            return pa.Table.from_batches(batches, reader.schema), types, "rows" if rows > ROW_LIMIT else None
+            cut = "rows" if most is not None and rows > most else None
+            return pa.Table.from_batches(batches, reader.schema), types, cut
         except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
             raise QueryRefused(_first_line(error)) from None
         except (duckdb.Error, pa.ArrowException) as error:
@@ -69,7 +85,7 @@ class LocalSource:
     def changes(self, stop: threading.Event) -> Iterator[Change]:
         """A file that nobody writes does not change; waits until it is told to stop."""
         stop.wait()
-        return iter(())
+        yield from ()
 
     def health(self) -> dict[str, Any]:
         """What file this is."""
@@ -78,6 +94,14 @@ class LocalSource:
     def close(self) -> None:
         """Closes the file."""
         self._root.close()
+
+
+def _version(root: duckdb.DuckDBPyConnection) -> int | None:
+    """The schema version of a store; None for a file that is none."""
+    if not root.execute("select 1 from duckdb_tables() where table_name = 'store_version'").fetchall():
+        return None
+    row = root.execute("select max(version) from store_version").fetchone()
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def _cannot_open(path: Path, text: str) -> Unavailable:

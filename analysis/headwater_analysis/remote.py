@@ -1,12 +1,14 @@
 """Questions to a running collector, with the standard library alone: a terminal must start at once."""
 
+import gzip
 import http.client
 import json
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import QueryFailed, QueryRefused, Unavailable, UsageError
 from .source import Answer, Change
@@ -18,6 +20,7 @@ SILENCE_SECONDS = 15.0
 IDLE_CONNECTIONS = 4
 """Kept open for the next questions."""
 _GONE = (OSError, http.client.HTTPException)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class RemoteSource:
@@ -26,12 +29,14 @@ class RemoteSource:
     def __init__(self, url: str, token: str | None = None) -> None:
         """Raises UsageError when the URL is none; connects on the first question."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise UsageError(f"{url!r} is no collector's address; write for example http://127.0.0.1:4319.")
         self._parts = parts
         self.url = f"{parts.scheme}://{parts.netloc}"
         self.label = f"collector {self.url}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # Packing pays on a network; on this machine it only costs time.
+        self._packing = {} if parts.hostname in _LOOPBACK else {"Accept-Encoding": "gzip"}
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -46,7 +51,7 @@ class RemoteSource:
     def post(self, sql: str, params: Sequence[object], accept: str) -> bytes:
         """The raw answer in a content type of the collector's choice: JSON, CSV or an Arrow stream."""
         body = json.dumps({"sql": sql, "params": list(params)}).encode()
-        headers = {"Content-Type": "application/json", "Accept": accept, **self._headers}
+        headers = {"Content-Type": "application/json", "Accept": accept, **self._headers, **self._packing}
         status, payload = self._request("POST", "/v1/sql", body, headers)
         if status == 200:
             return payload
@@ -70,18 +75,21 @@ class RemoteSource:
         connection = self._connect(SILENCE_SECONDS)
         try:
             connection.request("GET", "/v1/changes", headers={"Accept": "text/event-stream", **self._headers})
+            sock = connection.sock
             response = connection.getresponse()
             if response.status != 200:
                 raise Unavailable(_sentence(response.read(), response.status))
-            while not stop.is_set():
-                line = response.readline()
-                if not line:
-                    raise Unavailable(f"The collector at {self.url} has ended the connection.")
-                if line.startswith(b"data:"):
-                    event = json.loads(line[5:])
-                    yield Change(event["relation"], event["from"], event["to"])
+            with _ended_by(stop, sock):
+                while not stop.is_set():
+                    line = response.readline()
+                    if line.startswith(b"data:"):
+                        event = json.loads(line[5:])
+                        yield Change(event["relation"], event["from"], event["to"])
+                    elif not line and not stop.is_set():
+                        raise Unavailable(f"The collector at {self.url} has ended the connection.")
         except _GONE as error:
-            raise self._gone(error) from None
+            if not stop.is_set():
+                raise self._gone(error) from None
         finally:
             connection.close()
 
@@ -104,6 +112,8 @@ class RemoteSource:
                 connection.request(method, path, body, headers)
                 response = connection.getresponse()
                 payload = response.read()
+                if response.headers.get("Content-Encoding") == "gzip":
+                    payload = gzip.decompress(payload)
             except _GONE as error:
                 connection.close()
                 # A kept connection may have been closed by the other side meanwhile: again on another one.
@@ -132,6 +142,33 @@ class RemoteSource:
             f"No collector answers at {self.url}; start one with `headwater serve`, or `headwater demo`, "
             "or name another with --collector."
         )
+
+
+@contextmanager
+def _ended_by(stop: threading.Event, sock: socket.socket) -> Iterator[None]:
+    """While inside, ``stop`` ends a read that waits on the socket; without it a quiet stream would go on."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if stop.wait(0.2):
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+                return
+
+    threading.Thread(target=watch, name="changes-stop", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or left out."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _sentence(payload: bytes, status: int) -> str:

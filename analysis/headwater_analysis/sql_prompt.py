@@ -107,7 +107,12 @@ def _cell(value: Any) -> Text:
 
 def _say_cut(cut: str | None, rows: int) -> None:
     if cut == "rows":
-        note(f"Cut at {rows:,} rows; ask for fewer, or read the store file itself with --store.")
+        note(
+            f"Cut at {rows:,} rows; ask for fewer, or stop the collector and write all of them: "
+            "`… --store FILE --format parquet > FILE`."
+        )
+    elif cut == "memory":
+        note(f"Cut after {rows:,} rows, since they are large; ask for fewer rows or columns.")
     elif cut == "time":
         note(f"Cut after {rows:,} rows by the limit of time; ask for a shorter time range.")
 
