@@ -1,0 +1,183 @@
+"""Between log and store: exact positions, repetitions, rows the store refuses, a store that is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import a_request, a_span
+from headwater_collector import pipeline as pipeline_module
+from headwater_collector.counters import IngestCounters
+from headwater_collector.log import AppendLog
+from headwater_collector.log_segment import LogRecord, segment_numbers
+from headwater_collector.pipeline import Pipeline, PipelineBounds
+from headwater_collector.records import LogPosition, SpanBatch
+from headwater_collector.store import AppendCounts, Store, Writer, append_spans
+
+
+class Bench:
+    """Store, log and pipeline on one directory, to be opened and closed again."""
+
+    def __init__(self, directory: Path, bounds: PipelineBounds | None = None) -> None:
+        self.directory = directory
+        self.store = Store.open(directory / "headwater.duckdb")
+        self.log = AppendLog(directory / "log")
+        self.log.open(Pipeline.stored_position(self.store))
+        self.counters = IngestCounters("test")
+        self.pipeline = Pipeline(self.store, self.log, self.counters, bounds)
+        self.pipeline.start()
+
+    def send(self, *names: str) -> bytes:
+        body: bytes = a_request(*(a_span(name) for name in names)).SerializeToString()
+        self.send_bytes(body)
+        return body
+
+    def send_bytes(self, body: bytes, at_ns: int | None = None) -> None:
+        told = threading.Event()
+        self.log.append(LogRecord(1, at_ns or time.time_ns(), body), lambda error: told.set())
+        assert told.wait(10)
+
+    def names(self) -> list[str]:
+        return [name for (name,) in self.store.read("select name from span_rows order by name")]
+
+    def wait(self, done: Callable[[], bool], seconds: float = 15.0) -> None:
+        until = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < until, self.pipeline.health()
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self.log.close()
+        self.pipeline.stop()
+        self.log.close_reader()
+        self.store.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_what_is_sent_shows_within_a_second(bench: Bench) -> None:
+    bench.send("first")
+    bench.wait(lambda: bench.names() == ["first"])
+    began = time.monotonic()
+    bench.send("second")
+    bench.wait(lambda: bench.names() == ["first", "second"])
+    assert time.monotonic() - began < 1.0
+
+
+def test_stopping_stores_what_was_accepted_and_starting_goes_on(tmp_path: Path) -> None:
+    first = Bench(tmp_path)
+    for number in range(50):
+        first.send(f"{number:02}")
+    first.close()
+    second = Bench(tmp_path)
+    try:
+        assert second.names() == [f"{number:02}" for number in range(50)]
+        assert second.counters.row()["stored_spans"] == 0
+        second.send("99")
+        second.wait(lambda: second.names()[-1] == "99")
+        assert len(second.names()) == 51
+    finally:
+        second.close()
+
+
+def test_a_repetition_is_recognised_also_after_a_restart(tmp_path: Path) -> None:
+    first = Bench(tmp_path)
+    body = first.send("once")
+    first.send_bytes(body)
+    first.close()
+    second = Bench(tmp_path)
+    try:
+        second.send_bytes(body)
+        second.send_bytes(body, time.time_ns() + 3600 * 10**9)
+        second.wait(lambda: len(second.names()) == 2)
+        assert second.counters.row()["repeated_requests"] == 1
+    finally:
+        second.close()
+
+
+def test_segments_go_when_the_store_is_check_pointed(tmp_path: Path) -> None:
+    made = Bench(tmp_path, PipelineBounds(checkpoint_bytes=1))
+    try:
+        made.send("before")
+        made.wait(lambda: made.names() == ["before"])
+    finally:
+        made.close()
+    again = Bench(tmp_path, PipelineBounds(checkpoint_bytes=1))
+    try:
+        again.send("after")
+        again.wait(lambda: segment_numbers(tmp_path / "log") == [2])
+        assert again.names() == ["after", "before"]
+    finally:
+        again.close()
+
+
+def test_a_sample_is_written_when_something_changed(bench: Bench) -> None:
+    bench.send("one", "two")
+    bench.wait(lambda: bench.store.read("select max(stored_spans) from ingest_samples") == [(2,)])
+    (count,) = bench.store.read("select count(*) from ingest_samples")[0]
+    time.sleep(1.5)
+    assert bench.store.read("select count(*) from ingest_samples")[0][0] <= count + 1
+
+
+class RefusesName:
+    """append_spans that cannot store a batch with a span of this name, as the store would say it."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name, self.error, self.calls = name, error, 0
+
+    def __call__(self, writer: Writer, batch: SpanBatch, position: LogPosition) -> AppendCounts:
+        counts = append_spans(writer, batch, position)
+        self.calls += 1
+        if self.name in batch.spans["name"].to_pylist():
+            raise self.error
+        return counts
+
+
+def test_rows_the_store_refuses_cost_only_their_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ConversionException(Exception):
+        """Named like DuckDB's."""
+
+    monkeypatch.setattr(
+        pipeline_module, "append_spans", RefusesName("poison", ConversionException("Could not convert x"))
+    )
+    names = [f"{number:02}" for number in range(30)]
+    for name in names[:17]:
+        bench.send(name)
+    bench.send("poison", "its neighbour")
+    for name in names[17:]:
+        bench.send(name)
+    bench.wait(lambda: bench.names() == names)
+    ((reason, detail),) = bench.store.read("select reason, detail from quarantine_rows")
+    assert reason == "store_refused"
+    assert "Could not convert x" in detail
+    bench.wait(lambda: bench.pipeline.health()["unstored_bytes"] == 0)
+
+
+def test_a_store_that_is_away_costs_nothing_but_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class IOException(Exception):
+        """Named like DuckDB's."""
+
+    away = RefusesName("patient", IOException("No space left on device"))
+    monkeypatch.setattr(pipeline_module, "append_spans", away)
+    bench.send("patient")
+    bench.wait(lambda: away.calls >= 2)
+    health: dict[str, Any] = bench.pipeline.health()
+    assert "No space left on device" in health["last_error"]
+    assert health["unstored_bytes"] > 0
+    assert bench.names() == []
+    monkeypatch.undo()
+    bench.wait(lambda: bench.names() == ["patient"])
+    bench.wait(lambda: bench.pipeline.health()["last_error"] is None)
+    assert bench.store.read("select marks from span_rows") == [(None,)]
