@@ -1,12 +1,13 @@
 """The `headwater` command: finds a command by name, loads only its room, turns errors into one sentence."""
 
+import difflib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
-from .errors import HeadwaterError, UsageError
+from .errors import HeadwaterError, Unavailable, UsageError
 
 GROUP = "headwater.commands"
 
@@ -40,9 +41,12 @@ _HELP = (
     ),
 )
 
-_ROOM_EXTRAS = {"textual": "tui"} | dict.fromkeys(
-    ("dash", "plotly", "dash_mantine_components", "dash_ag_grid", "fastapi"), "dashboard"
+_ROOM_EXTRAS = (
+    {"textual": "tui"}
+    | dict.fromkeys(("dash", "plotly", "dash_mantine_components", "dash_ag_grid", "fastapi"), "dashboard")
+    | dict.fromkeys(("opentelemetry", "headwater_instrumentation"), "demo")
 )
+"""Which extra brings a package that only some rooms need."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HeadwaterError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"headwater: {error}\n")
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -66,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         sys.stderr.write(
-            f"headwater: an error of headwater itself: {type(error).__name__}: {error}; "
+            f"An error of headwater itself: {type(error).__name__}: {error}; "
             "call again with --debug to see where.\n"
         )
         return 1
@@ -80,19 +84,19 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"headwater {version('headwater')}\n")
         return 0
     name, rest = words[0], words[1:]
-    command = _commands().get(name)
-    if command is None:
-        raise UsageError(f"There is no command {name!r}; `headwater --help` lists them.")
+    commands = _commands()
+    if name not in commands:
+        near = difflib.get_close_matches(name, commands, 1)
+        hint = f"did you mean `headwater {near[0]}`?" if near else "`headwater --help` lists them."
+        raise UsageError(f"There is no command {name!r}; {hint}")
     try:
-        run = command.load()
+        code: int = commands[name].load()(rest)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        extra = _ROOM_EXTRAS.get(missing)
+        missing = error.name or ""
+        extra = _ROOM_EXTRAS.get(missing.split(".")[0])
         if extra is None:
             raise
-        sys.stderr.write(f"`headwater {name}` needs {missing}: pip install 'headwater[{extra}]'\n")
-        return 3
-    code: int = run(rest)
+        raise Unavailable(f"`headwater {name}` needs {missing}: pip install 'headwater[{extra}]'") from error
     return code
 
 
@@ -110,10 +114,12 @@ def help_text() -> str:
     ]
     for title, commands in _HELP:
         lines.append(f"{title}:")
-        lines += [f"  {name:<13} {summary:<54} {example}" for name, summary, example in commands]
+        for name, summary, example in commands:
+            lines += [f"  {name:<13} {summary}", f"  {'':<13} $ {example}"]
         lines.append("")
-    lines.append(
-        "`headwater COMMAND --help` explains a command. Every setting is also HEADWATER_… in the environment"
-    )
-    lines.append("and a key in the TOML file that --config names.")
+    lines += [
+        "`headwater COMMAND --help` explains a command, `headwater --version` says which this is.",
+        "Every setting is also HEADWATER_… in the environment and a key in the TOML file of --config.",
+        "Exit codes: 0 fine, 1 a bad answer, 2 asked wrongly, 3 something needed is not there.",
+    ]
     return "\n".join(lines) + "\n"

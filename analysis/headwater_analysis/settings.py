@@ -5,6 +5,7 @@ then the default.
 """
 
 import argparse
+import difflib
 import os
 import sys
 import textwrap
@@ -17,6 +18,14 @@ from typing import Any, NoReturn
 from .errors import UsageError
 
 ENVIRONMENT_PREFIX = "HEADWATER_"
+FILE_KEYS = frozenset(
+    "api axis capture collector data dead_letters every fault filter format group insecure json kafka last "
+    "limit low_bandwidth max_body max_log no_dashboard otlp_grpc otlp_http partitions poll rate seconds seed "
+    "sort status store store_memory token topic tui watch web debug".split()
+)
+"""Every command's settings: one file serves all of them, and a key that none has is a mistake."""
+FILE_TABLES = ("clusters",)
+"""Tables that the file may hold."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,7 @@ def read(command: Command, argv: Sequence[str], environ: Mapping[str, str] | Non
     flags = vars(_parser(command, options).parse_args(argv))
     path = flags.get("config") or environ.get(CONFIG.variable)
     document, origin = _file(Path(path) if path else None)
+    _check_keys(document, origin, {option.key for option in options})
     values: dict[str, Any] = {}
     given: set[str] = set()
     for option in options:
@@ -173,6 +183,15 @@ def _file(path: Path | None) -> tuple[dict[str, Any], str]:
         raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The configuration {path} is no TOML: {error}.") from None
+
+
+def _check_keys(document: Mapping[str, Any], origin: str, own: set[str]) -> None:
+    for key, value in document.items():
+        known = FILE_TABLES if isinstance(value, dict) else FILE_KEYS | own
+        if key not in known:
+            near = difflib.get_close_matches(key.replace("-", "_"), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
+            raise UsageError(f"{key} in {origin} is no setting; {hint}")
 
 
 def _checked(option: Option, value: Any, place: str) -> Any:

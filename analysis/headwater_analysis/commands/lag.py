@@ -51,11 +51,12 @@ def run(argv: list[str]) -> int:
 
 
 def _groups(source: Source, group: str | None, topic: str | None, as_json: bool) -> None:
-    rows = [row for row in question.groups(source) if _wanted(row.consumer_group, row.topic, group, topic)]
+    known = question.groups(source)
+    rows = [row for row in known if _wanted(row.consumer_group, row.topic, group, topic)]
     if as_json:
         print_json(rows)
     elif not rows:
-        _say_why_empty(source)
+        _say_why_empty(source, known)
     else:
         print_table(
             ("group", "topic", "status", "lag", "lag time", "in", "out", "members", "partitions", "evidence"),
@@ -79,12 +80,12 @@ def _groups(source: Source, group: str | None, topic: str | None, as_json: bool)
 
 
 def _partitions(source: Source, group: str | None, topic: str | None, as_json: bool) -> None:
-    rows: Iterable[question.PartitionRow] = question.all_partitions(source)
-    rows = [row for row in rows if _wanted(row.consumer_group, row.topic, group, topic)]
+    known = question.all_partitions(source)
+    rows = [row for row in known if _wanted(row.consumer_group, row.topic, group, topic)]
     if as_json:
         print_json(rows)
     elif not rows:
-        _say_why_empty(source)
+        _say_why_empty(source, known)
     else:
         print_table(
             ("group", "partition", "status", "lag", "lag time", "committed", "end", "member", "evidence"),
@@ -110,7 +111,11 @@ def _wanted(group: str, topic: str, wanted_group: str | None, wanted_topic: str 
     return wanted_group in (None, group) and wanted_topic in (None, topic)
 
 
-def _say_why_empty(source: Source) -> None:
+def _say_why_empty(source: Source, known: Iterable[question.GroupRow | question.PartitionRow]) -> None:
+    pairs = sorted({f"{row.consumer_group} on {row.topic}" for row in known})
+    if pairs:
+        empty(f"No group and topic are named so; there are {', '.join(pairs)}.")
+        return
     clusters = question.clusters(source)
     if not clusters:
         empty("The collector watches no cluster; start it with --kafka HOST:PORT.")
