@@ -146,10 +146,11 @@ class Window:
     @cached_property
     def growth(self) -> Slope | None:
         """Slope of the lag's lower envelope, so that the sawtooth of batch commits is not growth."""
-        reach = max(WINDOW_SECONDS, 8 * self.usual)
+        reach = min(max(WINDOW_SECONDS, 8 * self.usual), self.now.at - self.samples[0].at)
         if self.without_lag_at is not None:
             reach = min(reach, self.now.at - self.without_lag_at)
-        step = max(self.usual, self.poll_seconds, reach / _MOST_ENVELOPE_POINTS)
+        usual = self.usual if len(self.changes) >= 3 else max(self.usual, UNSETTLED_PATIENCE_SECONDS / 3)
+        step = max(usual, self.poll_seconds, reach / _MOST_ENVELOPE_POINTS)
         lowest: dict[int, tuple[float, float]] = {}
         now = self.now.at
         for at, _, committed, end, *_ in reversed(self.samples):

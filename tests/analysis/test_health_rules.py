@@ -247,6 +247,17 @@ def test_a_healthy_group_is_never_called_anything_else(commits_every: int) -> No
         assert verdict.status == "ok", (i, verdict)
 
 
+def test_growth_is_named_as_soon_as_six_points_show_it() -> None:
+    given = window(polls(steady(13, 50), steady(13, 100, 100)))
+    assert judge(given).status == "falling_behind"
+    assert judge(window(polls(steady(5, 50), steady(5, 100, 100)))).status == "ok"
+
+
+def test_the_first_tooth_of_a_sawtooth_is_no_growth() -> None:
+    first_commits = [0] * 6 + [600] * 6
+    assert judge(window(polls(first_commits, steady(12, 100, 100)))).status == "ok"
+
+
 @pytest.mark.parametrize("share", [0.5, 0.7])
 def test_a_group_too_slow_for_its_topic_is_named(share: float) -> None:
     chance = random.Random(7)
