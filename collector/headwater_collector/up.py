@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from headwater_analysis.settings import Command, Settings, read
 
 from .config import OPTIONS, from_settings
 from .main import Addresses
-from .receivers.addresses import free_address
+from .receivers.addresses import free_address, split
 
 UP = Command(
     "up",
@@ -76,6 +77,20 @@ def wait_for_addresses(data: Path, serve: subprocess.Popen[bytes], since: float)
     raise Unavailable(f"The collector has not opened its doors within {START_SECONDS:.0f} s.")
 
 
+def wait_for_port(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a child listens. Raises HeadwaterError if it ended, Unavailable if it takes too long."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise HeadwaterError("The dashboard did not start; its message is above.")
+        try:
+            socket.create_connection(split(address), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise Unavailable(f"The dashboard does not listen on {address} within {START_SECONDS:.0f} s.")
+
+
 def stop_child(process: subprocess.Popen[bytes]) -> int:
     """Ask a child to end, wait for it, kill it if it does not; its exit code."""
     if process.poll() is None:
@@ -105,6 +120,7 @@ def run(argv: list[str]) -> int:
         dashboard = child("dashboard", arguments, wanted.token)
         children.append(dashboard)
         addresses.write(wanted.data, web=web)
+        wait_for_port(web, dashboard)
         sys.stdout.write(f"  dashboard  http://{web}\n")
         sys.stdout.flush()
         while serve.poll() is None and dashboard.poll() is None:
