@@ -9,9 +9,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from .errors import QueryFailed, QueryRefused, Unavailable
+from .errors import Unavailable
 from .json_values import column_values
 from .source import Answer, Change
+from .sql_errors import translated
 
 ROW_LIMIT = 100_000
 """As many rows as the collector gives to a screen; Arrow is given whole."""
@@ -75,10 +76,8 @@ class LocalSource:
                     break
             cut = "rows" if most is not None and rows > most else None
             return pa.Table.from_batches(batches, reader.schema), types, cut
-        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
-            raise QueryRefused(_first_line(error)) from None
         except (duckdb.Error, pa.ArrowException) as error:
-            raise QueryFailed(_first_line(error)) from None
+            raise translated(error) from None
         finally:
             cursor.close()
 
@@ -115,9 +114,3 @@ def _cannot_open(path: Path, text: str) -> Unavailable:
     if "version number" in text:
         return Unavailable(f"The store {path} was written by a newer DuckDB; install a newer headwater.")
     return Unavailable(f"{path} is no headwater store: {text.splitlines()[0].rstrip('.')}.")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).splitlines()[0]
-    kind, _, rest = text.partition(": ")
-    return (rest if kind.endswith("Error") and rest else text).rstrip(".") + "."

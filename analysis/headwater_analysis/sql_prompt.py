@@ -19,6 +19,8 @@ from .source import Answer, Source, open_source, write_csv
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SHOWN_ROWS = 1_000
+"""Rows of a table for people, who cannot read more; the formats for machines give all."""
 FORMATS = ("table", "json", "csv", "arrow", "parquet")
 
 SQL = Command(
@@ -88,8 +90,11 @@ def show(answer: Answer) -> None:
         for name, kind in zip(answer.columns, answer.types, strict=True)
         if kind.split("(")[0] in _NUMERIC
     ]
-    print_table(answer.columns, ([_cell(value) for value in row] for row in answer.rows), right=numeric)
-    note(f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}")
+    shown = answer.rows[:SHOWN_ROWS]
+    print_table(answer.columns, ([_cell(value) for value in row] for row in shown), right=numeric)
+    total = f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}"
+    hidden = len(answer.rows) > len(shown)
+    note(f"The first {len(shown):,} of {total}; --format csv prints all of them." if hidden else total)
 
 
 _NUMERIC = frozenset(

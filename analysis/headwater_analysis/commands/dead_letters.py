@@ -3,11 +3,12 @@
 from headwater_analysis import dead_letters as question
 from headwater_analysis import format as fmt
 from headwater_analysis.coordinates import parse
+from headwater_analysis.flows import NotFound
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
-from .printing import console, empty, opened, print_json, print_table, when
+from .printing import empty, opened, print_fields, print_json, print_table, when
 
 DEAD_LETTERS = Command(
     "dead-letters",
@@ -76,10 +77,10 @@ def _groups(source: Source, window: Window, limit: int, as_json: bool) -> None:
 
 def _letters(source: Source, group: str, limit: int, as_json: bool) -> None:
     rows = question.letters(source, group, limit)
+    if not rows:
+        raise NotFound(f"No failure group has the id {group!r}; `headwater dead-letters` lists them.")
     if as_json:
         print_json(rows)
-    elif not rows:
-        empty(f"No failure group has the id {group!r}; `headwater dead-letters` lists them.")
     else:
         print_table(
             ("message", "origin", "time", "attempts", "error", "flow"),
@@ -103,8 +104,7 @@ def _one(source: Source, text: str, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    out = console()
-    for name, value in (
+    fields: list[tuple[str, object]] = [
         ("message", f"{row.topic}@{row.partition}:{row.message_offset}"),
         ("origin", _origin(row)),
         ("group", row.origin_group),
@@ -117,10 +117,9 @@ def _one(source: Source, text: str, as_json: bool) -> None:
         ("failure group", row.failure_group_id),
         ("key", row.key),
         ("value", row.value),
-    ):
-        out.print(f"{name:<14} {fmt.UNKNOWN if value is None else value}", markup=False)
-    for header in row.headers or ():
-        out.print(f"{'header':<14} {header[0]}: {header[1]}", markup=False)
+    ]
+    fields += [("header", f"{header[0]}: {header[1]}") for header in row.headers or ()]
+    print_fields(((name, fmt.UNKNOWN if value is None else str(value)) for name, value in fields), 14)
 
 
 def _origin(row: question.LetterRow) -> str:

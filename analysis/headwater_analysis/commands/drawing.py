@@ -9,8 +9,12 @@ from headwater_analysis.flows import FlowDetail
 from headwater_analysis.layout.elastic_axis import Axis
 from headwater_analysis.layout.tree import Row, axis_for, path, waterfall
 
-NAME_SHARE = 0.38
+from .printing import count_of, plain
+
+NAME_SHARE = 0.34
 """Share of the width for the tree of names."""
+NOTE_SHARE = 0.24
+"""Share of the width for durations and waits in words."""
 
 
 def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool = False) -> Iterator[Text]:
@@ -18,17 +22,20 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     flow = detail.flow
     state = fmt.state(flow.status)
     yield Text(f"flow {flow.flow_id}", style="bold")
-    yield Text(" → ".join(path(detail)))
+    yield plain(" → ".join(path(detail)))
     yield Text(
         f"{state.glyph} {state.word}   total {fmt.duration_ms(flow.total_ms)}   "
         f"wait {fmt.duration_ms(flow.wait_ms)}   work {fmt.duration_ms(flow.work_ms)}   "
-        f"back-off {fmt.duration_ms(flow.backoff_ms)}   "
-        f"{fmt.count(flow.spans)} spans   {fmt.count(flow.errors)} errors   "
-        f"{fmt.count(flow.dead_letters)} dead letters"
+        f"back-off {fmt.duration_ms(flow.backoff_ms)}"
+    )
+    yield Text(
+        f"{count_of(flow.spans, 'span')}   {count_of(flow.errors, 'error')}   "
+        f"{count_of(flow.dead_letters, 'dead letter')}"
     )
     axis = axis_for(detail, elastic)
     names = max(int(width * NAME_SHARE), 24)
-    bars = width - names - 1
+    notes = max(int(width * NOTE_SHARE), 22)
+    bars = width - names - notes - 2
     marks = _Marks(ascii_only)
     yield Text(" " * (names + 1)).append_text(_ruler(axis, bars, marks))
     for row in waterfall(detail):
@@ -63,32 +70,27 @@ def _line(row: Row, axis: Axis, names: int, bars: int, marks: _Marks) -> Text:
     link = "⇢ " if row.asynchronous else ""
     label = f"{indent}{glyph}{link}{span.service}: {span.name}"
     style = "red" if span.status == "error" else fmt.service_colour(span.service)
-    line = Text(label[: names - 1].ljust(names), style="red" if span.status == "error" else "")
+    line = Text(plain(label).plain[: names - 1].ljust(names), style="red" if span.status == "error" else "")
     cells = [" "] * bars
     styles = [""] * bars
     for wait in row.waits:
         mark = marks.backoff if wait.kind == "backoff" else marks.wait
         _fill(cells, styles, axis, wait.from_ns, wait.to_ns, mark, "dim")
-    end = _fill(cells, styles, axis, span.started_ns, max(span.ended_ns, span.started_ns), marks.bar, style)
+    _fill(cells, styles, axis, span.started_ns, max(span.ended_ns, span.started_ns), marks.bar, style)
     text = Text(" ")
     for cell, cell_style in zip(cells, styles, strict=True):
         text.append(cell, cell_style)
-    label = f" {fmt.duration_ms(span.duration_ms)}"
+    note = f" {fmt.duration_ms(span.duration_ms)}"
     waited = sum(wait.duration_ms for wait in row.waits if wait.kind == "wait")
     if waited:
-        wait = row.waits[-1]
-        label += f" after {fmt.duration_ms(waited)} in {wait.topic}"
-    label = label[: max(bars - end, 0)]
-    if label:
-        text = text[: 1 + end] + Text(label, style="dim")
-    return line + text
+        note += f" after {fmt.duration_ms(waited)} in {row.waits[-1].topic}"
+    return line + text + Text(note, style="dim")
 
 
 def _fill(
     cells: list[str], styles: list[str], axis: Axis, start: int, end: int, mark: str, style: str
-) -> int:
+) -> None:
     first = min(int(axis.position(start) * len(cells)), len(cells) - 1)
     last = min(max(int(axis.position(end) * len(cells)), first + 1), len(cells))
     cells[first:last] = [mark] * (last - first)
     styles[first:last] = [style] * (last - first)
-    return last

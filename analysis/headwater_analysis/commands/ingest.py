@@ -4,7 +4,7 @@ from headwater_analysis import format as fmt
 from headwater_analysis import ingest as question
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, read
 
-from .printing import console, empty, opened, print_json, when
+from .printing import empty, opened, print_fields, print_json, when
 
 INGEST = Command(
     "ingest",
@@ -25,8 +25,7 @@ def run(argv: list[str]) -> int:
     if row is None:
         empty("The collector has not counted anything yet.")
         return 0
-    out = console()
-    for name, value in (
+    fields = [
         ("version", row.version),
         ("started", when(row.started_ns)),
         ("as of", when(row.sampled_ns)),
@@ -42,10 +41,11 @@ def run(argv: list[str]) -> int:
         ("not yet stored", f"{fmt.count(row.unstored_bytes)} bytes"),
         ("oldest of it", fmt.duration_ms(_ms(row.oldest_unstored_seconds))),
         ("last error", row.last_error or "none"),
-    ):
-        out.print(f"{name:<20} {value}", markup=False)
-    for reason, count in sorted((row.quarantine_reasons or {}).items()):
-        out.print(f"  {reason:<18} {fmt.count(count)}", markup=False)
+    ]
+    fields += [
+        (f"  {reason}", fmt.count(count)) for reason, count in sorted((row.quarantine_reasons or {}).items())
+    ]
+    print_fields(fields, 20)
     return 0
 
 

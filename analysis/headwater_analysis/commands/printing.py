@@ -16,6 +16,7 @@ from headwater_analysis import format as fmt
 from headwater_analysis.settings import Settings, note
 from headwater_analysis.source import Source, open_source
 
+_CONTROLS = {code: "�" for code in (*range(32), *range(127, 160))} | {9: " ", 10: "⏎"}
 _TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quiet": "dim"}
 
 
@@ -24,9 +25,14 @@ def opened(settings: Settings) -> "closing[Source]":
     return closing(open_source(settings.collector, settings.token, settings.store))
 
 
+def count_of(number: int | None, word: str) -> str:
+    """A number and its word: ``1 error``, ``2 errors``."""
+    return f"{fmt.count(number)} {word}{'' if number == 1 else 's'}"
+
+
 def print_json(answer: object) -> None:
     """Dataclasses, lists and plain values as one JSON document."""
-    json.dump(_plain(answer), sys.stdout, indent=2, ensure_ascii=False)
+    json.dump(_as_json(answer), sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
 
 
@@ -43,8 +49,22 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(plain(cell) for cell in row))
     console().print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, str]], width: int) -> None:
+    """Names and values, one pair a line."""
+    out = console()
+    for name, value in fields:
+        out.print(plain(f"{name:<{width}} {value}"), soft_wrap=True)
+
+
+def plain(cell: str | Text) -> Text:
+    """Text as it is: no markup, and no character that steers a terminal, whoever wrote it into a span."""
+    if isinstance(cell, str):
+        return Text(cell.translate(_CONTROLS))
+    return Text(cell.plain.translate(_CONTROLS), style=cell.style)
 
 
 def status_text(status: str | None) -> Text:
@@ -65,9 +85,9 @@ def empty(sentence: str) -> None:
     note(sentence)
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: _as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_as_json(one) for one in value]
     return value

@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed
 from headwater_analysis.json_values import column_values
-from headwater_analysis.sql import PUBLIC_RELATIONS
+from headwater_analysis.sql_errors import translated
 from headwater_collector.store.store import Store
 
 from .sql_guard import SqlGuard
@@ -163,7 +163,7 @@ class SqlRunner:
             return Table(pa.Table.from_batches(batches, schema), types, cut)
         except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
             if question.ended_by is None:
-                raise _sentence(error) from None
+                raise translated(error) from None
             if question.ended_by == "time":
                 raise TookTooLong(
                     f"The question took longer than {self._limits.seconds:g} s; ask for a shorter time range."
@@ -185,22 +185,6 @@ class SqlRunner:
             if question.ended_by == "time":
                 return "time"
         return None
-
-
-def _sentence(error: Exception) -> HeadwaterError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    hints = [line for line in lines[1:] if line.startswith(("Candidate bindings", "Did you mean"))]
-    kind, _, rest = text.partition(": ")
-    text = (rest if kind.endswith("Error") and rest else text).removesuffix("Candidate functions:").rstrip()
-    sentence = f"{text.rstrip('.!')}."
-    # The database also suggests tables that are not for questions.
-    if hints and ("bindings" in hints[0] or any(f'"{name}"' in hints[0] for name in PUBLIC_RELATIONS)):
-        sentence += f" {hints[0]}" if hints[0].endswith("?") else f" {hints[0].rstrip('.!')}."
-    wrong = isinstance(error, duckdb.InvalidInputException)
-    if wrong or any(word in kind for word in ("Binder", "Parser", "Catalog")):
-        return QueryRefused(sentence)
-    return QueryFailed(sentence)
 
 
 def json_rows(table: Table) -> list[list[Any]]:
