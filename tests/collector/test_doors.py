@@ -249,6 +249,20 @@ def test_odd_spans_are_stored_and_readable_with_stock_duckdb(tmp_path: Path) -> 
         ]
 
 
+def test_errors_are_what_google_rpc_reads() -> None:
+    from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+    from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+    from headwater_collector.receivers.otlp_wire import status_bytes
+
+    status = Status.FromString(status_bytes(14, "später " * 30, 300))
+    assert (status.code, status.message) == (14, "später " * 30)
+    retry = RetryInfo()
+    assert status.details[0].Unpack(retry)
+    assert retry.retry_delay.seconds == 300
+    assert Status.FromString(status_bytes(3, "no")).details == []
+
+
 def test_unpacking_takes_members_one_after_another() -> None:
     from headwater_collector.receivers.otlp_http import unpack
 

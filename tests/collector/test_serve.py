@@ -10,10 +10,19 @@ import time
 from pathlib import Path
 
 import duckdb
+import grpc
 import pytest
 
 from builders import a_request, a_span, a_trace_id
-from collector_process import JSON, PROTOBUF, SHARED_DATA, a_collector, command, start_collector
+from collector_process import (
+    JSON,
+    PROTOBUF,
+    SHARED_DATA,
+    CollectorProcess,
+    a_collector,
+    command,
+    start_collector,
+)
 
 FREE = ("--otlp-grpc=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--api=127.0.0.1:0")
 
@@ -109,6 +118,24 @@ def test_beyond_this_machine_only_with_a_token(tmp_path: Path) -> None:
         assert collector.send(body, {**PROTOBUF, "Authorization": "Bearer secret"}).status == 200
 
 
+def fill_by_grpc(collector: CollectorProcess) -> int:
+    """Send by gRPC until it is told to come later; spans taken."""
+    taken = 0
+    with grpc.insecure_channel(collector.addresses["otlp_grpc"]) as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        for _ in range(60):
+            spans = [a_span(attributes={"text": "x" * 900}) for _ in range(900)]
+            try:
+                export(a_request(*spans).SerializeToString(), timeout=30)
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE
+                trailing = dict(error.trailing_metadata())
+                assert b"google.rpc.RetryInfo" in trailing["grpc-status-details-bin"]
+                return taken
+            taken += len(spans)
+    raise AssertionError("4 MB of log took 54 MB at once")
+
+
 def test_a_full_log_says_later_and_loses_nothing_it_took(tmp_path: Path) -> None:
     with a_collector(tmp_path, "--max-body=1", "--max-log=4") as collector:
         spans = [a_span(attributes={"text": "x" * 900}) for _ in range(900)]
@@ -124,6 +151,7 @@ def test_a_full_log_says_later_and_loses_nothing_it_took(tmp_path: Path) -> None
                 refused += 1
                 assert int(answer.headers["retry-after"]) > 0
         assert refused, "4 MB of log took 54 MB at once"
+        taken += fill_by_grpc(collector)
         collector.wait_for("select count(*) from spans", taken, seconds=60)
         until = time.monotonic() + 20
         while collector.send(a_request(a_span()).SerializeToString()).status != 200:
