@@ -32,8 +32,11 @@ class Standing:
 class VerdictKeeper:
     """One group on one partition (or one topic): turns a verdict a poll into the status that is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Standing | None = None) -> None:
+        """`before`: what stood when it was last judged, perhaps by an earlier run."""
         self._standing: Standing | None = None
+        self._before = before
+        """What stood before nothing was known: if it is found again, it has stood all along."""
         self._waiting: str | None = None
 
     def update(self, verdict: Verdict, at: float, *, settled: bool = False) -> Standing:
@@ -54,6 +57,11 @@ class VerdictKeeper:
         ):
             self._waiting = None
             began = verdict.began if verdict.began is not None else at
+            if verdict.status == "unknown":
+                self._before = standing or self._before
+            elif self._before is not None:
+                began = self._before.since if self._before.status == verdict.status else began
+                self._before = None
             self._standing = Standing(verdict.status, verdict.evidence, began)
         else:
             self._waiting = verdict.status

@@ -31,6 +31,14 @@ def test_since_stays_while_the_status_stands_and_the_evidence_is_renewed() -> No
     assert standing == Standing("stopped", "for 10 s", 10.0)
 
 
+def test_what_stood_before_nothing_was_known_has_stood_all_along() -> None:
+    keeper = VerdictKeeper(Standing("stopped", "for an hour", 10.0))
+    assert keeper.update(Verdict("unknown", "polled once"), 100.0).since == 100.0
+    assert keeper.update(Verdict("stopped", "no members", 95.0), 105.0).since == 10.0
+    keeper.update(Verdict("unknown", "refused"), 110.0)
+    assert keeper.update(Verdict("ok", "caught up"), 115.0).since == 115.0
+
+
 def test_a_verdict_that_was_held_back_elsewhere_counts_at_once() -> None:
     keeper = VerdictKeeper()
     keeper.update(Verdict("ok", ""), 1.0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headwater_analysis.errors import UsageError
-from headwater_collector.kafka.answers import Answers, answer
+from headwater_collector.kafka.answers import Answers, answer, moment
 from headwater_collector.kafka.cluster_config import ClusterConfig, aiokafka_options, librdkafka_options
 from headwater_collector.kafka.poll_writer import known_cluster, restore, write_poll
 from headwater_collector.kafka.snapshot import GroupSeen, Member, Partition, Snapshot
@@ -164,6 +164,9 @@ def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
     found = row(answers, "a")
     assert (found["lag_method"], found["incarnation"]) == ("interpolated", 1)
     assert found["lag_seconds"] == pytest.approx(60 - 3, abs=0.1)
+    assert found["status"] == "unknown"
+    later = row(take(again, dataclasses.replace(snapshot(1, {"a": {0: 15}}, 30), at=base + 62)), "a")
+    assert (later["status"], later["since"]) == ("ok", moment(base + POLL))
     recreated = dataclasses.replace(
         snapshot(1, {"a": {0: 1}}, 90, topic_ids={"orders": "id-2"}), at=base + 65
     )

@@ -3,6 +3,7 @@
 import json
 import time
 
+from headwater_analysis.health_verdicts import Standing
 from headwater_collector.store import Store, Writer
 
 from .answers import Answers, Row, moment
@@ -88,7 +89,7 @@ def known_cluster(store: Store, name: str) -> str | None:
 
 
 def restore(store: Store, cluster: str, poll_seconds: float) -> Tracker:
-    """A tracker that knows the lives of topics and the end offsets of the last three hours."""
+    """A tracker that knows lives of topics, end offsets of the last three hours, and what stood when it ended."""
     lives = {
         topic: Life(incarnation, topic_id, partitions, since)
         for topic, incarnation, topic_id, partitions, since in store.read(
@@ -106,6 +107,11 @@ def restore(store: Store, cluster: str, poll_seconds: float) -> Tracker:
     for topic, incarnation, partition, at, end in samples:
         if incarnation == tracker.lives.incarnation(topic):
             tracker.remember_end(Partition(topic, partition), at, end)
+    said = "SELECT consumer_group, topic, {}, status, evidence, epoch(since) FROM {} WHERE cluster = ?"
+    for columns in (("partition", "lag_now"), ("NULL", "group_health_now")):
+        for group, topic, number, status, evidence, since in store.read(said.format(*columns), [cluster]):
+            if status != "unknown" and since is not None:
+                tracker.remember_standing(group, topic, number, Standing(status, evidence, since))
     return tracker
 
 

@@ -23,10 +23,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from headwater_analysis.errors import Unavailable
 
 from .cluster_config import ClusterConfig, librdkafka_options
+from .refusals import Refusals
 from .snapshot import GroupSeen, Member, Partition, Snapshot
 
 GROUPS_AT_ONCE = 100  # offset requests in flight; each takes one group
-MOST_REFUSALS = 20
 
 _STATES = {
     "PREPARING_REBALANCING": "preparing",
@@ -55,7 +55,7 @@ class Poller:
     def poll(self) -> Snapshot:
         """Ask everything once; raises Unavailable when the cluster as a whole gives no answer."""
         started = time.monotonic()
-        refusals = _Refusals()
+        refusals = Refusals()
         admin = self._connect()
         metadata = self._metadata(admin)
         cluster = metadata.cluster_id or f"unnamed-{self._config.name}"
@@ -119,7 +119,7 @@ class Poller:
         self._connection_error = None
         return metadata
 
-    def _groups(self, admin: AdminClient, refusals: "_Refusals") -> list[str]:
+    def _groups(self, admin: AdminClient, refusals: Refusals) -> list[str]:
         futures = self._result_map(
             lambda: {"": admin.list_consumer_groups(request_timeout=self._timeout)}, [""]
         )
@@ -133,7 +133,7 @@ class Poller:
             refusals.add("the list of groups", _reason(error))
         return sorted({listing.group_id for listing in answer.valid or ()})
 
-    def _describe(self, admin: AdminClient, groups: list[str], refusals: "_Refusals") -> dict[str, GroupSeen]:
+    def _describe(self, admin: AdminClient, groups: list[str], refusals: Refusals) -> dict[str, GroupSeen]:
         if not groups:
             return {}
         futures = self._result_map(
@@ -154,7 +154,7 @@ class Poller:
         return found
 
     def _committed(
-        self, admin: AdminClient, groups: list[str], refusals: "_Refusals"
+        self, admin: AdminClient, groups: list[str], refusals: Refusals
     ) -> dict[str, dict[Partition, int]]:
         found: dict[str, dict[Partition, int]] = {}
         for first in range(0, len(groups), GROUPS_AT_ONCE):
@@ -184,7 +184,7 @@ class Poller:
         admin: AdminClient,
         partitions: list[Partition],
         spec: OffsetSpec,
-        refusals: "_Refusals",
+        refusals: Refusals,
         isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
     ) -> dict[Partition, int]:
         if not partitions:
@@ -239,28 +239,7 @@ class Poller:
             return _reason(error)
 
 
-class _Refusals:
-    """Reasons by what was refused: a topic of a hundred partitions is one sentence."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], None] = {}
-        self.groups: dict[str, str] = {}
-        self.groups_complete = True
-
-    def add(self, what: str, reason: str) -> None:
-        self._found[what, reason] = None
-
-    def add_group(self, group: str, what: str, reason: str) -> None:
-        self.add(what, reason)
-        self.groups[group] = f"{what}: {reason}"
-
-    def sentences(self) -> tuple[str, ...]:
-        said = [f"{what}: {reason}" for what, reason in self._found]
-        more = len(said) - MOST_REFUSALS
-        return tuple(said) if more <= 0 else (*said[:MOST_REFUSALS], f"and {more} more")
-
-
-def _partitions(metadata: Any, refusals: _Refusals) -> tuple[dict[str, int], list[Partition]]:
+def _partitions(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], list[Partition]]:
     """Topic -> number of partitions, and those partitions that have a leader to ask."""
     counts: dict[str, int] = {}
     readable: list[Partition] = []

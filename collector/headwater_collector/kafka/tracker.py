@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headwater_analysis.health_verdicts import Standing, VerdictKeeper
 from headwater_analysis.health_window import Sample, Window
 from headwater_analysis.lag_time import RecordTime
 
@@ -45,11 +46,19 @@ class Tracker:
         self.snapshot: Snapshot | None = None
         self._isolation: dict[str, bool] = {}
         self._found: dict[tuple[Partition, int], Found] = {}
+        self._standing_before: dict[Key, Standing] = {}
         self._summed: dict[tuple[str, str], frozenset[int]] = {}
 
     def remember_end(self, partition: Partition, at: float, end: int) -> None:
         """An end offset from an earlier run; call in order of time, before the first poll."""
         self.partitions.setdefault(partition, PartitionTrack()).ends.add(at, end)
+
+    def remember_standing(self, group: str, topic: str, partition: int | None, before: Standing) -> None:
+        """What an earlier run said of a group on a partition, or (None) on the topic."""
+        if partition is None:
+            self.sums[group, topic] = GroupTrack(keeper=VerdictKeeper(before))
+        else:
+            self._standing_before[group, Partition(topic, partition)] = before
 
     def miss(self, reason: str) -> None:
         """A poll failed as a whole."""
@@ -178,7 +187,10 @@ class Tracker:
             else:
                 self.groups[key].unreadable = reason
         for key in keys:
-            track = self.groups.setdefault(key, GroupTrack())
+            track = self.groups.get(key)
+            if track is None:
+                keeper = VerdictKeeper(self._standing_before.pop(key, None))
+                track = self.groups[key] = GroupTrack(keeper=keeper)
             reason = _unreadable(snapshot, key)
             if reason is None:
                 track.add(_sample(snapshot, key, self.owners.get(key), after_gap))

@@ -13,6 +13,9 @@ from .dead_letter_reader import DeadLetterReader
 __all__ = ["ClusterConfig", "KafkaWatch"]
 
 
+_aiokafka_log = logging.getLogger("aiokafka")
+
+
 class KafkaWatch:
     """Watches clusters and writes what it sees to the store; construct without I/O, then `start()`."""
 
@@ -25,6 +28,7 @@ class KafkaWatch:
         dead_letter_patterns: Sequence[str] = (),
         capture: str = "class",
     ) -> None:
+        self._log_level = _aiokafka_log.level
         self._watches = [ClusterWatch(store, config, poll_seconds) for config in clusters]
         self._readers = [
             DeadLetterReader(
@@ -37,7 +41,8 @@ class KafkaWatch:
     async def start(self) -> None:
         """Start watching; a cluster that is not there is a state with a reason, never an error here."""
         # A broker that is away would otherwise fill the log; the state with its reason says it once.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        self._log_level = _aiokafka_log.level
+        _aiokafka_log.setLevel(logging.CRITICAL)
         for watch in self._watches:
             await watch.start()
         for reader in self._readers:
@@ -47,6 +52,7 @@ class KafkaWatch:
         """End all loops; returns when nothing writes to the store any more."""
         await asyncio.gather(*(reader.stop() for reader in self._readers))
         await asyncio.gather(*(watch.stop() for watch in self._watches))
+        _aiokafka_log.setLevel(self._log_level)
 
     def status(self) -> list[dict[str, object]]:
         """One entry a cluster: name, bootstrap, cluster, state, reason, polls, … and `dead_letters`."""
