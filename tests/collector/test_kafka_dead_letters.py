@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from headwater_analysis.fingerprint import failure_group_id
 from kafka_harness import KafkaBroker
-from kafka_watching import Watching, produce, watching
+from kafka_watching import Watching, client_options, produce, watching
 
 pytestmark = pytest.mark.kafka
 
@@ -144,9 +145,6 @@ async def test_a_pattern_names_the_topics_and_a_recreated_one_is_read_again(
 async def test_aborted_letters_were_never_sent_and_strange_ones_do_no_harm(
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:
-    from confluent_kafka import Producer
-
-    from kafka_watching import client_options
 
     topic = kafka.create_topic("strange-dlq", 1)
     kafka.create_topic("strange", 1)

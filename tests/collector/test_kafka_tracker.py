@@ -1,6 +1,7 @@
 """What is made of polls, without a broker: refusals, gaps, lives, sums, and what a restart remembers."""
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,6 @@ def test_members_are_told_apart() -> None:
 def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.duckdb")
     config = ClusterConfig("main", "b:9092")
-    import time
-
     base = time.time() - 100
     tracker = Tracker(POLL)
     for poll, end in enumerate((10, 20, 30)):
