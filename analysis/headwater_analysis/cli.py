@@ -92,8 +92,8 @@ def _run(words: list[str]) -> int:
     try:
         code: int = commands[name].load()(rest)
     except ModuleNotFoundError as error:
-        missing = error.name or ""
-        extra = _ROOM_EXTRAS.get(missing.split(".")[0])
+        missing = (error.name or "").split(".")[0]
+        extra = _ROOM_EXTRAS.get(missing)
         if extra is None:
             raise
         raise Unavailable(f"`headwater {name}` needs {missing}: pip install 'headwater[{extra}]'") from error
