@@ -13,7 +13,7 @@ class IngestCounters:
     def __init__(self, version: str) -> None:
         self._lock = threading.Lock()
         self._version = version
-        self._started_at = datetime.now(UTC).replace(tzinfo=None)
+        self._started_at = datetime.now(UTC)
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._last_error: str | None = None

@@ -283,7 +283,10 @@ class Pipeline:
             return
         self._sampled, self._sampled_at = row, now
         now_ns = time.time_ns()
-        sampled = {"sampled_at": datetime.fromtimestamp(now_ns / SECOND, UTC).replace(tzinfo=None), **row}
+        times = {"sampled_at": datetime.fromtimestamp(now_ns / SECOND, UTC), "started_at": row["started_at"]}
+        # The store's times are UTC without saying so.
+        plain = {name: at.replace(tzinfo=None) for name, at in times.items() if isinstance(at, datetime)}
+        sampled = {**row, **plain}
 
         def work(writer: Writer) -> None:
             writer.append("ingest_samples", [sampled])
