@@ -43,7 +43,13 @@ SQL = Command(
     ),
 )
 
-_COMMENTS = "select relation, column_name, comment from relation_columns order by relation, position"
+_RELATIONS = (
+    "select relation, comment from relation_columns where coalesce(column_name, '') = '' order by relation"
+)
+_COLUMNS = (
+    "select column_name, comment from relation_columns "
+    "where relation = ? and coalesce(column_name, '') <> '' order by position"
+)
 _HELP = "End a question with ;   \\d lists the relations   \\d NAME its columns   \\q leaves\n"
 
 
@@ -193,13 +199,17 @@ def _ask_at_prompt(source: Source, statement: str, form: str) -> None:
 
 
 def _describe(source: Source, words: Sequence[str]) -> None:
-    rows = source.query(_COMMENTS).rows
-    if words:
-        chosen = [(name, comment or "") for relation, name, comment in rows if relation == words[0] and name]
-        print_table(("column", "meaning"), chosen)
-    else:
-        chosen = [(relation, comment or "") for relation, name, comment in rows if not name]
-        print_table(("relation", "one row is"), chosen)
+    if not words:
+        _print_comments(("relation", "one row is"), source.query(_RELATIONS))
+        return
+    found = source.query(_COLUMNS, [words[0].lower()])
+    if not found.rows:
+        raise UsageError(f"There is no relation {words[0]!r}; \\d lists them.")
+    _print_comments(("column", "meaning"), found)
+
+
+def _print_comments(titles: Sequence[str], answer: Answer) -> None:
+    print_table(titles, ((name, comment or "") for name, comment in answer.rows))
 
 
 def _guarded(work: Callable[[], None]) -> None:
