@@ -6,7 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -22,7 +25,14 @@ SERVICES = {
     "notifications": "0.8.5",
 }
 """Service → version, in the order of the shop."""
-TOPICS = {"orders": 6, "orders-retry": 2, "orders-dlq": 1, "payments": 4, "notifications": 2}
+TOPICS = {
+    "orders": 6,
+    "orders-retry-1": 1,
+    "orders-retry-2": 1,
+    "orders-dlq": 1,
+    "payments": 4,
+    "notifications": 2,
+}
 """Topic → partitions; made before a service asks for one and gets the broker's default."""
 FAULTS = ("poison", "gateway-timeouts", "slow-partition", "duplicates", "stopped-consumer")
 STOP_SECONDS = 8.0
@@ -50,7 +60,7 @@ class Services:
                 self.processes[name] = subprocess.Popen(
                     [launcher, sys.executable, "-m", f"headwater_collector.demo.shop.{name}"],
                     env=environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,  # never written to: its end tells the service that the demo is gone
                     stdout=log,
                     stderr=log,
                     # Ctrl-C is for the demo, which then stops them in order.
@@ -62,9 +72,16 @@ class Services:
         codes = {name: process.poll() for name, process in self.processes.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
+    def last_words(self) -> str:
+        """The last line that a service wrote; the log may be gone when a person reads the message."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
     def stop(self) -> None:
         """Asks all to end, waits, and ends what does not."""
         for process in self.processes.values():
+            if process.stdin is not None:
+                process.stdin.close()
             if process.poll() is None:
                 process.terminate()
         for process in self.processes.values():
@@ -74,6 +91,22 @@ class Services:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def screen(command: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Starts another `headwater` command that ends with this process, even if that is killed.
+
+    Raises Unavailable where the command is not installed.
+    """
+    if not entry_points(group="headwater.commands", name=command):
+        raise Unavailable(f"`headwater {command}` is not installed; install headwater again.")
+    line = f"import sys; from {__package__}.guarded import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", line, command, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 async def make_topics(bootstrap: str) -> None:
@@ -112,6 +145,7 @@ def environment(
         "SHOP_SEED": str(seed),
         "SHOP_RATE": str(rate),
         "SHOP_ORDERS": str(orders),
+        "SHOP_STARTED": str(time.time()),
         "SHOP_FAULTS": ",".join(faults),
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp_http}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -121,5 +155,6 @@ def environment(
         "OTEL_METRIC_EXPORT_INTERVAL": "10000",
         # Half a second instead of five: in a demo people wait for the screen.
         "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
         "PYTHONUNBUFFERED": "1",
     }

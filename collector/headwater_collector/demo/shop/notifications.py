@@ -1,24 +1,31 @@
-"""Writes to customers; with the fault ``stopped-consumer`` it gives up after a while."""
+"""Writes to customers; with the fault ``stopped-consumer`` it is gone for a while, again and again."""
 
 import asyncio
 
 from .running import Shop, consumer, run, tracer
 
-STOPS_AFTER_SECONDS = 20.0
+WORKS_SECONDS, GONE_SECONDS = 20.0, 40.0
+
+
+async def work(shop: Shop) -> None:
+    """One mail a notification."""
+    async with consumer(shop, "notifications", "notifications") as messages:
+        async for _record in messages:
+            with tracer.start_as_current_span("send mail"):
+                await asyncio.sleep(0.015)
 
 
 async def main() -> None:
-    """One mail a notification."""
+    """Works on, or comes and goes."""
     shop = Shop.from_environment()
-    seconds = STOPS_AFTER_SECONDS if "stopped-consumer" in shop.faults else None
-    async with consumer(shop, "notifications", "notifications") as messages:
+    if "stopped-consumer" not in shop.faults:
+        await work(shop)
+    while True:
         try:
-            async with asyncio.timeout(seconds):
-                async for _record in messages:
-                    with tracer.start_as_current_span("send mail"):
-                        await asyncio.sleep(0.015)
+            async with asyncio.timeout(WORKS_SECONDS):
+                await work(shop)
         except TimeoutError:
-            return
+            await asyncio.sleep(GONE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,22 @@ TIMEOUT_EVERY = 9
 HOPELESS_EVERY = 40
 """Of the orders whose gateway times out, those for which it does so each time."""
 
+ORDER_PARTITIONS = 6
+SLOW_PARTITION = 2
+SLOW_PHASE_SECONDS, RELIEF_SECONDS = 75.0, 60.0
+"""The slow partition is slow for a while, and then has time to catch up."""
+SLOWEST_SECONDS = 3.0
+
+
+def slow_seconds(partition: int, since_start: float, rate: float) -> float:
+    """How much longer an order takes there and then: more than the partition has time for, at most 3 s."""
+    if (
+        partition != SLOW_PARTITION
+        or since_start % (SLOW_PHASE_SECONDS + RELIEF_SECONDS) > SLOW_PHASE_SECONDS
+    ):
+        return 0.0
+    return min(SLOWEST_SECONDS, 1.8 * ORDER_PARTITIONS / max(rate, 0.01))
+
 
 def _draw(seed: int, number: int, what: str) -> random.Random:
     return random.Random(f"{seed}:{number}:{what}")

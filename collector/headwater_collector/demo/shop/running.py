@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +18,9 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 tracer = trace.get_tracer("shop")
+
+GRACE_SECONDS = 5.0
+"""A service whose parent is gone and that has not ended within it is ended."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Shop:
     orders: int
     """Orders in all; 0 goes on for ever."""
     faults: frozenset[str]
+    started: float
+    """When the shop opened, seconds since the epoch."""
 
     @classmethod
     def from_environment(cls) -> "Shop":
@@ -42,12 +47,13 @@ class Shop:
             rate=float(read("SHOP_RATE", "4")),
             orders=int(read("SHOP_ORDERS", "0")),
             faults=frozenset(name for name in read("SHOP_FAULTS", "").split(",") if name),
+            started=float(read("SHOP_STARTED") or time.time()),
         )
 
 
 def run(service: Coroutine[Any, Any, None]) -> None:
     """Runs a service until it ends, is told to, or its parent is gone."""
-    _die_with_parent()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_told(service))
 
@@ -61,12 +67,12 @@ async def _until_told(service: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-def _die_with_parent() -> None:
-    """Nothing is left behind even if the demo is killed: the kernel ends this process with its parent."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+def _end_with_parent() -> None:
+    """Nothing is left behind even if the demo is killed: standard input is a pipe that ends with whoever holds it."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    threading.Timer(GRACE_SECONDS, os._exit, (1,)).start()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @asynccontextmanager
@@ -94,7 +100,7 @@ async def consumer(shop: Shop, group: str, *topics: str, **options: Any) -> Asyn
         auto_offset_reset="earliest",
         auto_commit_interval_ms=1_000,
         session_timeout_ms=10_000,
-        heartbeat_interval_ms=1_000,
+        heartbeat_interval_ms=500,
         value_deserializer=lambda value: json.loads(value) if value is not None else None,
         **options,
     )
@@ -109,6 +115,7 @@ def mark_failed(error: Exception) -> None:
     """Says on the span of the handling that it failed."""
     span = trace.get_current_span()
     span.record_exception(error)
+    span.set_attribute("error.type", type(error).__name__)
     span.set_status(StatusCode.ERROR, type(error).__name__)
 
 
