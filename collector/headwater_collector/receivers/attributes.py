@@ -109,7 +109,6 @@ Promoted = tuple[str | None, str | None, int | None, int | None, str | None, str
 NOTHING: Promoted = (None, None, None, None, None, None, None)
 
 # Current names first, then those of older conventions.
-_CLUSTER = ("messaging.kafka.cluster.id",)
 _TOPIC = ("messaging.destination.name", "messaging.destination")
 _PARTITION = (
     "messaging.destination.partition.id",
@@ -119,14 +118,15 @@ _PARTITION = (
 _OFFSET = ("messaging.kafka.offset", "messaging.kafka.message.offset")
 _GROUP = ("messaging.consumer.group.name", "messaging.kafka.consumer.group")
 _OPERATION = ("messaging.operation.type", "messaging.operation")
-_EVENT = ("headwater.event.id",)
 _SAME_OPERATION = {"publish": "send", "deliver": "process"}
-_MARKS = frozenset((*_TOPIC, *_PARTITION, *_OFFSET, *_GROUP, *_OPERATION, *_EVENT, "messaging.system"))
+MESSAGING = frozenset(
+    (*_TOPIC, *_PARTITION, *_OFFSET, *_GROUP, *_OPERATION, "headwater.event.id", "messaging.system")
+)
 
 
 def promoted(attributes: Attributes) -> Promoted:
     """Columns of a span or a link; None where an attribute is not given or not usable."""
-    if _MARKS.isdisjoint(attributes):
+    if MESSAGING.isdisjoint(attributes):
         return NOTHING
     get = attributes.get
     # The current names, in text and numbers, are nearly always what is there: so they are tried by hand.
@@ -142,14 +142,15 @@ def promoted(attributes: Attributes) -> Promoted:
     group = get("messaging.consumer.group.name")
     if type(group) is not str or not group:
         group = _text(attributes, _GROUP)
+    cluster, event = get("messaging.kafka.cluster.id"), get("headwater.event.id")
     return (
-        _text(attributes, _CLUSTER),
+        None if cluster is None or cluster == "" else str(cluster),
         topic,
         _whole(attributes, _PARTITION, 2**31),
         offset,
         group,
         operation if operation is None else _SAME_OPERATION.get(operation, operation),
-        _text(attributes, _EVENT),
+        None if event is None or event == "" else str(event),
     )
 
 

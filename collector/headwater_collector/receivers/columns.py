@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from headwater_collector import records
 
-from .attributes import Attributes, as_text, promoted
+from .attributes import MESSAGING, NOTHING, Attributes, as_text, promoted
 
 UNKNOWN_SERVICE = "unknown_service"
 KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -88,7 +88,7 @@ class BatchBuilder:
         self.quarantined: list[records.Quarantined] = []
         self.repairs: Counter[str] = Counter()
         """What was stored although it was odd: bad_text, duplicate_key, …"""
-        self.received_ns = 0
+        self.received_ns = self._past = self._future = 0
         self.door = ""
         self._service = UNKNOWN_SERVICE
         self._resource_id = 0
@@ -97,6 +97,7 @@ class BatchBuilder:
     def begin_request(self, received_ns: int, door: str) -> None:
         """What follows came in one request."""
         self.received_ns = received_ns
+        self._past, self._future = received_ns - FAR_PAST_NS, received_ns + FAR_FUTURE_NS
         self.door = door
         if len(self._spans) >= _FLUSH_ROWS:
             self._flush()
@@ -154,7 +155,7 @@ class BatchBuilder:
             return "span_id"
         received = self.received_ns
         marks: list[str] | None = None
-        if not received - FAR_PAST_NS < start <= end < received + FAR_FUTURE_NS:
+        if not self._past < start <= end < self._future:
             marks = _time_marks(start, end, received)
         if self._recent.seen(span_id):
             marks = [*(marks or ()), "repeated_id"]
@@ -190,7 +191,7 @@ class BatchBuilder:
                 resource_id,
                 scope_id,
                 *dropped,
-                *promoted(attributes),
+                *(NOTHING if MESSAGING.isdisjoint(attributes) else promoted(attributes)),
                 marks,
             )
         )
