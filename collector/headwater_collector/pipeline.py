@@ -74,7 +74,7 @@ class Pipeline:
         self._oldest_unstored_ns: int | None = None
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
-        self._flush_seconds = 0.0
+        self._flush_seconds = self._give_up_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -98,9 +98,10 @@ class Pipeline:
 
         What cannot be stored within `seconds` stays in the log for the next start.
         """
+        self._give_up_at = time.monotonic() + seconds
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(seconds)
+            self._thread.join()
             self._thread = None
 
     def health(self) -> dict[str, object]:
@@ -131,10 +132,10 @@ class Pipeline:
     def _step(self) -> bool:
         """Wait for work, do a batch of it; False when stopping and nothing is left."""
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
+        if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):
+            self._sample()
+            return False
         if not unread:
-            if self._stopping.is_set():
-                self._sample()
-                return False
             self._rest()
             return True
         self._linger()
