@@ -101,6 +101,21 @@ HOSTILE = [
     "pivot spans on status using count(*)",
     "values ((select count(*) from span_rows))",
     "select " + "1," * 60_000 + "1",
+    "select " + "(" * 30_000 + "1" + ")" * 30_000,
+    "select " + "(select " * 300 + "1" + ")" * 300,
+    "select " + "not " * 900 + "true",
+    "select 1" + "+1" * 5_000,
+    "select '{}'" + "->'a'" * 60,
+    "with a as not materialized (select 1) from a",
+    "select repeat('x', 1000000000)",
+    "select repeat('x', trace_id::int) from spans",
+    "select lpad('x', 100000, 'y')",
+    "select rpad('x', ?, 'y')",
+    "select repeat(x, greatest(1, 2))",
+    "select format('{:>1000000000}', 'x')",
+    "select format('{:{}}', 'x', 1000000000)",
+    "select printf('%*d', 1000000000, 1)",
+    "select printf(name, 1) from spans",
 ]
 
 GOOD = [
@@ -139,6 +154,9 @@ GOOD = [
     "select strftime(started_at, '%H:%M') || '!' from flows",
     "select count(*) from spans where name like '%x%' and not name ~ 'y'",
     "select 'a' union select 'b' except select 'c' intersect select 'd'",
+    "select repeat('█', least(greatest(duration_ms, 0), 100)::int), lpad(name, 40, '.') from spans",
+    "select format('{:>10}', name), printf('%05.1f', duration_ms) from spans",
+    "select attributes->'a'->'b'->>'c' from spans",
     "from relation_columns where relation = 'spans'",
     "select cast('1' as integer), try_cast('x' as integer), 1::double, date '2026-01-01' + 1",
 ]

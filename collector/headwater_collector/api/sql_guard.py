@@ -14,6 +14,8 @@ import orjson
 from headwater_analysis.errors import QueryRefused
 from headwater_analysis.sql import PUBLIC_FUNCTIONS, PUBLIC_RELATIONS, PUBLIC_TABLE_MACROS
 
+from . import sql_costs
+
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", *PUBLIC_TABLE_MACROS})
 """What may stand after FROM with parentheses."""
 
@@ -23,6 +25,7 @@ _FROM = frozenset(
 _SYSTEM = ("duckdb_", "pragma_", "sqlite_", "pg_")
 """How the names of the catalogue's own views begin, which it does not all list."""
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_ -]*$")
+_TOO_DEEP = "The statement is nested too deeply; write it with fewer levels of parentheses."
 MAX_STATEMENT = 100_000
 """Characters of a statement; a longer one is a program's mistake."""
 
@@ -55,7 +58,10 @@ class SqlGuard:
             raise QueryRefused("There is no question; write a SELECT.")
         if len(statement) > MAX_STATEMENT:
             raise QueryRefused(f"The statement is longer than {MAX_STATEMENT:,} characters.")
-        tree = orjson.loads(serialise(statement))
+        try:
+            tree = orjson.loads(serialise(statement))
+        except orjson.JSONDecodeError:
+            raise QueryRefused(_TOO_DEEP) from None
         if tree.get("error"):
             raise QueryRefused(_parser_sentence(tree, statement))
         statements = tree.get("statements", [])
@@ -64,7 +70,11 @@ class SqlGuard:
         names = {name.lower() for name in _with_names(statements[0])}
         for name in sorted(one for one in names if one in self._hidden or one.startswith(_SYSTEM)):
             raise QueryRefused(f"WITH may not take the name {name!r}; choose another.")
-        self._walk(statements[0], names)
+        try:
+            self._walk(statements[0], names)
+        except RecursionError:
+            raise QueryRefused(_TOO_DEEP) from None
+        sql_costs.check(statements[0])
 
     def _walk(self, node: Any, with_names: set[str]) -> None:
         if isinstance(node, list):
@@ -137,6 +147,8 @@ def _parser_sentence(tree: dict[str, Any], statement: str) -> str:
         return (
             "Only a SELECT can be asked (or FROM, VALUES, DESCRIBE, SUMMARIZE); nothing can be changed here."
         )
+    if "expression depth" in message or "Memory exhausted" in message:
+        return _TOO_DEEP
     position = tree.get("position")
     if position is not None and str(position).isdigit():
         before = statement[: int(position)]
