@@ -94,15 +94,19 @@ async def retries(shop: Shop, attempt: int, out: AIOKafkaProducer) -> None:
     place = TopicPartition(f"orders-retry-{attempt}", 0)
     async with consumer(shop, "payments-retry", place.topic, client_id=f"payments-retry-{attempt}") as again:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
             if place not in again.assignment():
+                await asyncio.sleep(LOOK_SECONDS)
                 continue
+            again.pause(place)
+            # Gives nothing while paused; a poll says that the one before is done with.
+            await again.getmany(place, timeout_ms=round(LOOK_SECONDS * 1000))
             due = (await again.end_offsets([place]))[place]
             # What was written after this moment is not due yet.
             young = (await again.offsets_for_times({place: int(time.time() * 1000 - delay_ms)}))[place]
             if young is not None:
                 due = min(due, young.offset)
             while place in again.assignment() and await again.position(place) < due:
+                again.resume(place)
                 record = await again.getone(place)
                 await handle(shop, record, out, attempt + 1)
 
