@@ -296,5 +296,6 @@ class AppendLog:
         self._close_segment()
 
     def close_reader(self) -> None:
-        """Let go of the file that was read last."""
+        """Close, and let go of the file that was read last."""
+        self.close()
         self._stop_reading()

@@ -117,8 +117,8 @@ class OtlpGrpcDoor:
             except Refused as error:
                 intake.refused(error)
                 _refuse(context, error)
-            except Exception:
-                _log.exception("A request could not be answered")
+            except Exception as error:
+                _log.error("A request failed: %r", error, exc_info=_log.isEnabledFor(logging.DEBUG))
                 context.set_code(grpc.StatusCode.INTERNAL)
                 context.set_details("The collector could not take the request; its log says why.")
             return b""

@@ -113,8 +113,8 @@ class OtlpHttpDoor:
                 extra.append((b"connection", b"close"))  # the rest of the body is not worth reading
         except _Gone:
             return
-        except Exception:
-            _log.exception("A request could not be answered")
+        except Exception as error:
+            _log.error("A request failed: %r", error, exc_info=_log.isEnabledFor(logging.DEBUG))
             status = 500
             body = _status(
                 answer_type, INTERNAL, "The collector could not take the request; its log says why."
