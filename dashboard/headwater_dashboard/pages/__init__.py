@@ -1,0 +1,1 @@
+"""The pages: thin layouts over analysis's questions."""

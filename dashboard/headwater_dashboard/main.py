@@ -1,0 +1,88 @@
+"""`headwater dashboard`: the browser screens, on a running collector or a store file."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from headwater_analysis.errors import Unavailable, UsageError
+from headwater_analysis.settings import COLLECTOR, STORE, TOKEN, Command, Option, read
+from headwater_analysis.source import open_source
+
+from .app import create_app
+
+DASHBOARD = Command(
+    "dashboard",
+    "Serves the browser screens: overview, flows, queues, dead letters and SQL, live.",
+    (
+        "headwater dashboard",
+        "headwater dashboard --collector http://127.0.0.1:4319 --web 127.0.0.1:8080",
+        "headwater dashboard --store data/headwater.duckdb",
+    ),
+    options=(
+        COLLECTOR,
+        TOKEN,
+        STORE,
+        Option("web", "Where the dashboard listens.", "127.0.0.1:8050", "address"),
+        Option("insecure", "Listen beyond this machine; everybody there can read everything.", False, "flag"),
+    ),
+)
+LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+def run(argv: list[str]) -> int:
+    """The command; gives its exit code."""
+    settings = read(DASHBOARD, argv)
+    host = settings.web.rpartition(":")[0]
+    if host not in LOCAL and not settings.insecure:
+        raise UsageError(
+            f"--web {settings.web} can be reached from other machines: say --insecure if that is meant."
+        )
+    sock = _bound(settings.web)
+    source = open_source(settings.collector, settings.token, settings.store)
+    logging.getLogger("dash").setLevel(logging.WARNING)
+    app = create_app(source, local_only=host in LOCAL)
+    port = sock.getsockname()[1]
+    sys.stdout.write(f"headwater dashboard on http://{host}:{port} for {source.label}\n")
+    sys.stdout.flush()
+    try:
+        asyncio.run(_serve(app.server, sock))
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        app.live.stop()  # type: ignore[attr-defined]
+    return 0
+
+
+async def _serve(application: object, sock: socket.socket) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=1)  # type: ignore[arg-type]
+    )
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
+
+    task = asyncio.ensure_future(server.serve([sock]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    await task
+
+
+def _bound(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, int(port)))
+        sock.listen(256)
+    except OSError as error:
+        sock.close()
+        raise Unavailable(
+            f"{address} cannot be opened ({error.strerror}); choose another with --web HOST:PORT."
+        ) from None
+    return sock

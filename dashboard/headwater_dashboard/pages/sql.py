@@ -1,0 +1,82 @@
+"""SQL over the public relations: an editor, the relations with their meaning, and the rows."""
+
+import json
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import dcc, html
+
+from headwater_analysis.source import Answer, Source
+
+TITLE = "SQL"
+FIRST = """select consumer_group, topic, count(*) as deliveries,
+       quantile_cont(wait_ms, 0.95) as p95_wait_ms
+from hops
+where started_at > ago(interval 15 minutes)
+group by all order by p95_wait_ms desc"""
+_RELATIONS = (
+    "select relation, column_name, data_type, comment from relation_columns order by relation, position"
+)
+
+
+def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> Any:
+    """The page before anything was run."""
+    relations: list[Any] = []
+    columns: list[Any] = []
+    for relation, column, kind, comment in source.query(_RELATIONS).rows:
+        if column is None:
+            columns = []
+            relations.append(
+                html.Details([html.Summary([html.B(relation), f" {comment or ''}"]), html.Ul(columns)])
+            )
+        else:
+            columns.append(
+                html.Li([html.Code(column), html.Span(f" {kind} ", className="quiet"), comment or ""])
+            )
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            dcc.Textarea(id="sql-text", value=query.get("q", FIRST), className="editor",
+                                         spellCheck=False),
+                            html.Div(
+                                [
+                                    html.Button("Run (ctrl+Enter)", id="sql-run", className="button"),
+                                    html.Button("Export CSV", id="sql-export", className="button"),
+                                    html.Span(id="sql-said", role="status"),
+                                ],
+                                className="bar",
+                            ),
+                        ],
+                        className="left",
+                    ),
+                    html.Div(relations, className="panel relations"),
+                ],
+                className="split",
+            ),
+            html.Div(dag.AgGrid(id="sql-grid", columnDefs=[], rowData=[], className="ag-theme-quartz",
+                                style={"height": "45vh"}, csvExportParams={"fileName": "headwater.csv"}),
+                     id="sql-answer"),
+        ]
+    )  # fmt: skip
+
+
+def grid(answer: Answer) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
+    """Column definitions, rows and the sentence beside them."""
+    names = [f"c{i}" for i in range(len(answer.columns))]
+    columns = [
+        {"field": name, "headerName": title, "resizable": True, "sortable": True, "filter": True}
+        for name, title in zip(names, answer.columns, strict=True)
+    ]
+    rows = [dict(zip(names, map(_plain, row), strict=True)) for row in answer.rows]
+    cut = {
+        "rows": f"; cut at {len(answer.rows):,} rows, ask for fewer",
+        "time": "; cut by the limit of time",
+    }.get(answer.cut or "", "")
+    return columns, rows, f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}{cut}"
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
