@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from headwater_analysis.errors import HeadwaterError
@@ -64,60 +65,78 @@ async def _demo(settings: Settings, wrong: tuple[str, ...], given: ClusterConfig
         parts.push_async_callback(asyncio.to_thread, services.stop)
         await asyncio.to_thread(services.start)
         note(f"  the shop's services start     {time.monotonic() - began:4.1f} s")
-        watch = _in_terminal if settings.tui else _in_browser
-        await watch(settings, addresses, services, ended, data, watched.bootstrap, parts)
-        if settings.tui or ended.is_set():
-            # A second Ctrl-C must not leave anything behind.
-            note("  stopping …")
+        shop = Running(settings, addresses, services, ended, data, watched.bootstrap, parts)
+        await (_in_terminal(shop) if settings.tui else _in_browser(shop))
+        note("  stopping …")
     return 0
 
 
-async def _in_terminal(
-    settings: Settings,
-    addresses: Addresses,
-    _services: Services,
-    ended: asyncio.Event,
-    data: Path,
-    bootstrap: str,
-    parts: AsyncExitStack,
-) -> None:
-    addresses.write(data, kafka=bootstrap)
-    shown = child("tui", [f"--collector=http://{addresses.api}"])
-    parts.push_async_callback(asyncio.to_thread, stop_child, shown)
-    await _until(ended, settings.seconds, lambda: shown.poll() is not None)
+@dataclass(frozen=True)
+class Running:
+    """What has been started."""
+
+    settings: Settings
+    addresses: Addresses
+    services: Services
+    ended: asyncio.Event
+    """Set by Ctrl-C."""
+    data: Path
+    kafka: str
+    parts: AsyncExitStack
+    """What is stopped at the end, in reverse."""
+
+    @property
+    def api(self) -> str:
+        """URL of the collector."""
+        return f"http://{self.addresses.api}"
+
+    async def until(self, over: Callable[[], bool] = lambda: False, deadline: float | None = None) -> None:
+        """Waits for Ctrl-C, for something that ends it, or for a moment of time.monotonic."""
+        while not (self.ended.is_set() or over() or (deadline and time.monotonic() >= deadline)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await self.ended.wait()
+
+    def deadline(self) -> float | None:
+        """When --seconds from now will have passed."""
+        return time.monotonic() + self.settings.seconds if self.settings.seconds else None
 
 
-async def _in_browser(
-    settings: Settings,
-    addresses: Addresses,
-    services: Services,
-    ended: asyncio.Event,
-    data: Path,
-    bootstrap: str,
-    parts: AsyncExitStack,
-) -> None:
+async def _in_terminal(run: Running) -> None:
+    run.addresses.write(run.data, kafka=run.kafka)
+    shown = child("tui", [f"--collector={run.api}"])
+    run.parts.push_async_callback(asyncio.to_thread, stop_child, shown)
+    await run.until(lambda: shown.poll() is not None, run.deadline())
+
+
+async def _in_browser(run: Running) -> None:
     began = time.monotonic()
-    api = f"http://{addresses.api}"
     web: dict[str, str] = {}
     shown: subprocess.Popen[bytes] | None = None
-    if not settings.no_dashboard:
-        web = {"web": free_door(settings.web, "--web")}
-        shown = screen("dashboard", [f"--collector={api}", f"--web={web['web']}"])
-        parts.push_async_callback(asyncio.to_thread, stop_child, shown)
-    addresses.write(data, kafka=bootstrap, **web)
-    flow = await _wait_for_flow(api, services, ended)
+    if not run.settings.no_dashboard:
+        web = {"web": free_door(run.settings.web, "--web")}
+        shown = screen("dashboard", [f"--collector={run.api}", f"--web={web['web']}"])
+        run.parts.push_async_callback(asyncio.to_thread, stop_child, shown)
+    run.addresses.write(run.data, kafka=run.kafka, **web)
+    flow = await _wait_for_flow(run)
     if flow is None:
         return
-    out(things_to_try(addresses, web.get("web"), flow, bootstrap, time.monotonic() - began))
+    lost = shown is not None and shown.poll() is not None
+    seconds = time.monotonic() - began
+    out(things_to_try(run.addresses, None if lost else web.get("web"), flow, run.kafka, seconds))
     sys.stdout.flush()
-    await _until(ended, settings.seconds, lambda: shown is not None and shown.poll() is not None)
-    if shown is not None and shown.poll() is not None:
-        raise HeadwaterError("The dashboard has ended by itself; --no-dashboard does without it.")
+    deadline = run.deadline()
+    if shown is not None:
+        await run.until(lambda: shown.poll() is not None, deadline)
+        if shown.poll() is not None:
+            note("The dashboard has ended by itself, its reason is above; the rest goes on.")
+    await run.until(deadline=deadline)
 
 
-async def _wait_for_flow(api: str, services: Services, ended: asyncio.Event) -> str | None:
+async def _wait_for_flow(run: Running) -> str | None:
     deadline = time.monotonic() + FIRST_FLOW_SECONDS
-    while not ended.is_set():
+    services = run.services
+    while not run.ended.is_set():
         failed = next((name for name, code in services.ended().items() if code != 0), None)
         if failed is not None:
             raise HeadwaterError(f"The shop's service {failed} has ended: {services.last_words()}")
@@ -125,20 +144,11 @@ async def _wait_for_flow(api: str, services: Services, ended: asyncio.Event) -> 
             raise HeadwaterError(
                 f"No flow has arrived within {FIRST_FLOW_SECONDS:.0f} s: {services.last_words()}"
             )
-        flow = await asyncio.to_thread(first_flow, api)
+        flow = await asyncio.to_thread(first_flow, run.api)
         if flow is not None:
             return flow
-        await _until(ended, 0.2, lambda: False)
+        await run.until(deadline=time.monotonic() + 0.2)
     return None
-
-
-async def _until(ended: asyncio.Event, seconds: float, over: Callable[[], bool]) -> None:
-    """Waits for Ctrl-C, the end of the time (0: none), or something that ends it."""
-    deadline = time.monotonic() + seconds if seconds else float("inf")
-    while not (ended.is_set() or over() or time.monotonic() >= deadline):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(0.3, max(deadline - time.monotonic(), 0.01))):
-                await ended.wait()
 
 
 async def _broker(parts: AsyncExitStack) -> str:
