@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed
 from headwater_analysis.json_values import column_values
 from headwater_analysis.sql_errors import translated
+from headwater_collector.store.cursor import Cursor, DatabaseError
 from headwater_collector.store.store import Store
 
 from .sql_guard import SqlGuard
@@ -69,7 +69,7 @@ class Question:
         self._wake.set()
 
     @contextmanager
-    def watched(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    def watched(self, cursor: Cursor, seconds: float) -> Iterator[None]:
         """Interrupts what ``cursor`` runs inside the ``with`` when time is up or somebody ends it."""
 
         def watch() -> None:
@@ -123,14 +123,14 @@ class SqlRunner:
             question.end("stop")
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self) -> Iterator[Cursor]:
         cursor = self._store.cursor()
         try:
             yield cursor
         finally:
             cursor.close()
 
-    def _checked(self, cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
+    def _checked(self, cursor: Cursor, statement: str) -> None:
         def serialise(text: str) -> str:
             found = cursor.execute("select json_serialize_sql(?::varchar)::varchar", [text]).fetchone()
             return str(found[0]) if found else "{}"
@@ -142,7 +142,7 @@ class SqlRunner:
 
     def _answer(
         self,
-        cursor: duckdb.DuckDBPyConnection,
+        cursor: Cursor,
         statement: str,
         params: Sequence[object],
         question: Question,
@@ -156,12 +156,12 @@ class SqlRunner:
                 schema = reader.schema
                 try:
                     cut = self._fetch(reader, batches, question)
-                except (duckdb.Error, pa.ArrowException):
+                except (DatabaseError, pa.ArrowException):
                     if not (question.ended_by == "time" and batches):
                         raise
                     cut = "time"
             return Table(pa.Table.from_batches(batches, schema), types, cut)
-        except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+        except (DatabaseError, pa.ArrowException, RuntimeError) as error:
             if question.ended_by is None:
                 raise translated(error) from None
             if question.ended_by == "time":
