@@ -11,6 +11,7 @@ from headwater_analysis.source import Source
 from .callbacks import register
 from .guard import LocalOnly
 from .live import Live
+from .parts import aria
 from .theme import css
 
 _INDEX = """<!DOCTYPE html>
@@ -34,7 +35,7 @@ _INDEX = """<!DOCTYPE html>
 
 
 def create_app(source: Source, local_only: bool = True) -> Dash:
-    """The application; ``app.server`` is the ASGI application to serve. The source is closed with ``app.live.stop()``."""
+    """The application; ``app.server`` is what to serve, ``app.live.stop()`` closes the source."""
     app = Dash(
         "headwater_dashboard",
         title="headwater",
@@ -64,7 +65,7 @@ def _layout() -> Any:
             html.Header(
                 [
                     html.A("headwater", href="/", className="brand"),
-                    html.Nav(id="navigation", **{"aria-label": "screens"}),
+                    html.Nav(id="navigation", **aria(label="screens")),
                     dcc.Input(
                         id="go",
                         type="text",

@@ -12,7 +12,7 @@ from headwater_analysis.flows import load_flow
 
 from .live import Live
 from .pages import flow, flows, sql
-from .parts import empty
+from .parts import aria, empty
 from .routes import KEPT, NAVIGATION, place
 
 
@@ -67,7 +67,7 @@ def _pages(app: Dash, live: Live) -> None:
                 [html.Kbd(key), f" {title}"],
                 href=address,
                 className="current" if address == section else "",
-                **{"aria-current": "page" if address == section else "false"},
+                **aria(current="page" if address == section else "false"),
             )
             for key, title, address in NAVIGATION
         ]
@@ -124,7 +124,7 @@ def _flows(app: Dash, live: Live) -> None:
 
 
 def _flow(app: Dash, live: Live) -> None:
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("headwater", "draw"),
         Output("flow-drawn", "data"),
         Input("flow-data", "data"),
@@ -146,7 +146,7 @@ def _flow(app: Dash, live: Live) -> None:
         by_reader = dash.ctx.triggered_id == "axis-wish"
         if not data or (paused and not by_reader) or (by_reader and not wish):
             return no_update, no_update
-        elastic = (wish == "elastic") if by_reader else data["elastic"]
+        elastic = (wish or "").startswith("elastic") if by_reader else data["elastic"]
 
         def ask() -> tuple[Any, Any]:
             detail = load_flow(live.source, data["flow"])
@@ -186,7 +186,7 @@ def _sql(app: Dash, live: Live) -> None:
         live.worked()
         return sql.grid(answer)
 
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         "function(n){return !!n}",
         Output("sql-grid", "exportDataAsCsv"),
         Input("sql-export", "n_clicks"),
@@ -207,7 +207,7 @@ def _news(app: Dash, live: Live) -> None:
         return {**live.state(), "by": "polling"}
 
     # The clock runs only while nothing comes over the socket.
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("headwater", "badge"),
         Output("badge", "children"),
         Output("badge", "className"),
@@ -216,7 +216,7 @@ def _news(app: Dash, live: Live) -> None:
         Input("paused", "data"),
         Input("watchdog", "n_intervals"),
     )
-    app.clientside_callback(
+    app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction("headwater", "scheme"),
         Output("mantine", "forceColorScheme"),
         Output("scheme", "data"),

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -53,13 +54,13 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        app.live.stop()  # type: ignore[attr-defined]
+        app.live.stop()
     return 0
 
 
-async def _serve(application: object, sock: socket.socket) -> None:
+async def _serve(application: Any, sock: socket.socket) -> None:
     server = uvicorn.Server(
-        uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=1)  # type: ignore[arg-type]
+        uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     )
     loop = asyncio.get_running_loop()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from dash import dcc, html
 
@@ -13,6 +14,11 @@ NO_DATA = (
     "export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n"
     "opentelemetry-instrument python payments.py"
 )
+
+
+def aria(**words: str) -> dict[str, Any]:
+    """Attributes for those who do not see: ``aria(label="…")``."""
+    return {f"aria-{name}": word for name, word in words.items()}
 
 
 def status(word: str | None) -> Any:
@@ -36,7 +42,7 @@ def table(
             for row in rows
         ]
     )
-    return html.Table([head, body], className="plain", **{"aria-label": label})
+    return html.Table([head, body], className="plain", **aria(label=label))
 
 
 def link(text: Any, place: str) -> Any:
@@ -50,26 +56,21 @@ def empty(sentence: str, command: str | None = None) -> Any:
 
 
 def sparkline(values: Sequence[float | None], width: int = 120, height: int = 24) -> Any:
-    """The course of a number as an inline SVG image; steps without a value are left open."""
+    """The course of a number as an inline SVG image; steps without a value are passed over."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return html.Span(fmt.UNKNOWN, className="quiet")
     most = max(known) or 1
     step = width / max(len(values) - 1, 1)
-    points: list[str] = []
-    pen = "M"
-    for i, value in enumerate(values):
-        if value is None:
-            pen = "M"
-            continue
-        points.append(f"{pen}{i * step:.1f},{height - 2 - (height - 4) * value / most:.1f}")
-        pen = "L"
+    points = " ".join(
+        f"{i * step:.1f},{height - 2 - (height - 4) * value / most:.1f}"
+        for i, value in enumerate(values)
+        if value is not None
+    )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f'<path d="{" ".join(points)}" fill="none" stroke="#4a86c9" stroke-width="1.5"/></svg>'
+        f'<polyline points="{points}" fill="none" stroke="#4a86c9" stroke-width="1.5"/></svg>'
     )
-    from urllib.parse import quote
-
     words = f"from {fmt.count(known[0])} to {fmt.count(known[-1])}, at most {fmt.count(most)}"
     return html.Img(src=f"data:image/svg+xml,{quote(svg)}", alt=words, className="spark")
 

@@ -1,5 +1,7 @@
 """Colours by meaning, for light and dark; the same names in CSS, in the grid, in charts and on the canvas."""
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 TONES = {
@@ -11,7 +13,7 @@ SURFACES = {
     "dark": {"page": "#14181d", "panel": "#1c2229", "line": "#343c46", "text": "#e3e7eb", "link": "#6fc3df"},
 }
 
-GRAPH_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["sendDataToCloud", "share", "shareChart"],
+GRAPH_CONFIG: Any = {"displaylogo": False, "modeBarButtonsToRemove": ["sendDataToCloud", "share", "shareChart"],
                 "displayModeBar": False, "responsive": True}  # fmt: skip
 """No bar of buttons: plotly puts one into it that would upload the chart to an outside host."""
 

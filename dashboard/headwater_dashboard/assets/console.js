@@ -34,12 +34,13 @@ window.__headwater = { waterfall: null };
       const kept = window.__headwater.waterfall;
       if (kept && kept.place === place) { kept.load(data); return data.id.length; }
       const select = (trace, span) => {
-        set('flow-span', { data: { trace, span } });
+        // Not within Dash's own turn: what is set there is lost.
+        setTimeout(() => set('flow-span', { data: { trace, span } }), 0);
         const url = new URL(location.href); url.searchParams.set('span', span);
         history.replaceState(history.state, '', url);
       };
       const axis = (wish) => {
-        set('axis-wish', { data: wish });
+        setTimeout(() => set('axis-wish', { data: wish + ':' + Date.now() }), 0);
         const url = new URL(location.href); url.searchParams.set('axis', wish);
         history.replaceState(history.state, '', url);
       };

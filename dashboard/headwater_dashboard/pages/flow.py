@@ -8,7 +8,7 @@ from headwater_analysis import flows
 from headwater_analysis import format as fmt
 from headwater_analysis.layout.tree import axis_for, path, waterfall
 from headwater_analysis.source import Source
-from headwater_dashboard.parts import facts, link, status
+from headwater_dashboard.parts import aria, facts, link, status
 
 TITLE = "Flow"
 
@@ -117,8 +117,8 @@ def content(source: Source, rest: tuple[str, ...], query: dict[str, str]) -> Any
             html.Div(
                 [
                     html.Div(id="waterfall", className="waterfall", tabIndex="0",
-                             **{"aria-label": "waterfall of the flow", "role": "application"}),
-                    html.Div(id="span-panel", className="panel", **{"aria-live": "polite"}),
+                             role="application", **aria(label="waterfall of the flow")),
+                    html.Div(id="span-panel", className="panel", **aria(live="polite")),
                 ],
                 className="split",
             ),
@@ -158,11 +158,11 @@ def span_panel(source: Source, trace_id: str, span_id: str) -> Any:
                     *((("queue", link(span["topic"], f"/queue/{span['topic']}")),) if span.get("topic") else ()),
                     *(("mark", mark) for mark in known.marks),
                     *(
-                        ("links to", link(one["linked_span_id"], f"/trace/{one['linked_trace_id']}?span={one['linked_span_id']}"))
+                        ("links to", _to_span(one["linked_trace_id"], one["linked_span_id"]))
                         for one in known.links
                     ),
                     *(
-                        ("linked from", link(one["span_id"], f"/trace/{one['trace_id']}?span={one['span_id']}"))
+                        ("linked from", _to_span(one["trace_id"], one["span_id"]))
                         for one in known.linked_from
                     ),
                     *(
@@ -178,3 +178,7 @@ def span_panel(source: Source, trace_id: str, span_id: str) -> Any:
             facts((name, str(value)) for name, value in sorted(known.resource.items())),
         ]
     )  # fmt: skip
+
+
+def _to_span(trace_id: str, span_id: str) -> Any:
+    return link(span_id, f"/trace/{trace_id}?span={span_id}")

@@ -16,13 +16,13 @@ TITLE = "Flows"
 RANGES = ("15m", "1h", "6h", "1d", "7d")
 LIMIT = 1_000
 
-_OPEN = {"function": "params.data ? '/flow/' + params.data.flow_id : null"}
+_DURATION = {"width": 110, "type": "rightAligned", "valueFormatter": {"function": "hwDuration(params.value)"}}
 COLUMNS: list[dict[str, Any]] = [
     {"field": "started", "width": 110, "cellRenderer": "FlowLink"},
     {"field": "status", "width": 110, "cellRenderer": "Status"},
-    {"field": "total_ms", "headerName": "total", "width": 110, "type": "rightAligned", "valueFormatter": {"function": "hwDuration(params.value)"}},
-    {"field": "wait_ms", "headerName": "wait", "width": 110, "type": "rightAligned", "valueFormatter": {"function": "hwDuration(params.value)"}},
-    {"field": "work_ms", "headerName": "work", "width": 110, "type": "rightAligned", "valueFormatter": {"function": "hwDuration(params.value)"}},
+    {"field": "total_ms", "headerName": "total", **_DURATION},
+    {"field": "wait_ms", "headerName": "wait", **_DURATION},
+    {"field": "work_ms", "headerName": "work", **_DURATION},
     {"field": "entry", "width": 200},
     {"field": "path", "flex": 1, "minWidth": 240},
     {"field": "topics", "width": 220},

@@ -6,6 +6,7 @@ from typing import Any
 from dash import html
 
 from headwater_analysis import format as fmt
+from headwater_analysis.dead_letters import FailureGroupRow
 from headwater_analysis.overview import overview
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
@@ -53,7 +54,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
             table(
                 ("messages", "error", "origin", "last seen", "cause"),
                 (
-                    (fmt.count(row.messages), link(row.error_type or fmt.UNKNOWN, f"/dead-letters?group={row.failure_group_id}"),
+                    (fmt.count(row.messages), _cause(row),
                      row.origin_topic, fmt.age(row.last_seen_ns, now), row.normalised_error)
                     for row in seen.failure_groups
                 ),
@@ -85,3 +86,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
             ),
         ]
     )  # fmt: skip
+
+
+def _cause(row: FailureGroupRow) -> Any:
+    return link(row.error_type or fmt.UNKNOWN, f"/dead-letters?group={row.failure_group_id}")
