@@ -16,6 +16,7 @@ from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
 from .kafka.watch import ClusterConfig
 from .receivers.addresses import is_loopback
+from .store import Retention
 
 OPTIONS = (
     Option("data", "Directory of store and log; made if absent.", user_data_path("headwater"), "path"),
@@ -68,6 +69,20 @@ OPTIONS = (
         metavar="MB",
     ),
     Option(
+        "keep-days",
+        "Days for which what has arrived is kept: a week shows the same day of the last one.",
+        7.0,
+        "number",
+        metavar="DAYS",
+    ),
+    Option(
+        "keep-size",
+        "Gigabytes of the store; beyond, the oldest goes: some 150 million spans.",
+        20.0,
+        "number",
+        metavar="GB",
+    ),
+    Option(
         "store-memory",
         "Memory of the store for inserts and questions; 256MB is enough for 10 million spans.",
         "1GB",
@@ -108,7 +123,15 @@ class CollectorSettings:
     """Megabytes"""
     max_log: int = 2048
     """Megabytes"""
+    keep_days: float = 7.0
+    keep_size: float = 20.0
+    """Gigabytes"""
     store_memory: str = "1GB"
+
+    @property
+    def retention(self) -> Retention:
+        """What the store keeps."""
+        return Retention(self.keep_days, round(self.keep_size * 1e9))
 
     def checked(self) -> CollectorSettings:
         """Itself; raises UsageError for what must not or cannot be."""
@@ -124,6 +147,8 @@ class CollectorSettings:
                 f"--max-log is {self.max_log} MB and --max-body {self.max_body} MB: "
                 "the log must hold at least four of the largest requests."
             )
+        if self.keep_days <= 0 or self.keep_size < 0.01:
+            raise UsageError("--keep-days must be more than 0, and --keep-size at least 0.01 gigabytes.")
         if self.poll < 0.1:
             raise UsageError(f"--poll is {self.poll} and must be at least 0.1 seconds.")
         if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", self.store_memory, re.IGNORECASE):
@@ -146,6 +171,8 @@ def from_settings(settings: Settings) -> CollectorSettings:
         insecure=settings.insecure,
         max_body=settings.max_body,
         max_log=settings.max_log,
+        keep_days=settings.keep_days,
+        keep_size=settings.keep_size,
         store_memory=settings.store_memory,
     ).checked()
 

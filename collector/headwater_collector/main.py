@@ -66,9 +66,8 @@ class Collector:
     async def _start(self, parts: AsyncExitStack) -> Addresses:
         settings = self.settings
         counters = IngestCounters(version("headwater"))
-        store = await asyncio.to_thread(
-            Store.open, settings.data / "headwater.duckdb", memory_limit=settings.store_memory
-        )
+        path, keep = settings.data / "headwater.duckdb", settings.retention
+        store = await asyncio.to_thread(Store.open, path, memory_limit=settings.store_memory, retention=keep)
         parts.push_async_callback(asyncio.to_thread, store.close)
 
         most = settings.max_log * MEGABYTE
