@@ -98,7 +98,9 @@ def headwater(
     *words: str, stdin: str | None = None, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs the command to its end; nobody's own configuration has a say."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HEADWATER_", "COLUMNS"))
+    }
     clean |= {"XDG_CONFIG_HOME": "/nonexistent", "PYTHONIOENCODING": "utf-8", **(environ or {})}
     return subprocess.run(
         [sys.executable, "-c", _COMMAND, *words],

@@ -81,9 +81,15 @@ def _line(row: Row, axis: Axis, names: int, bars: int, marks: _Marks) -> Text:
     for cell, cell_style in zip(cells, styles, strict=True):
         text.append(cell, cell_style)
     note = f" {fmt.duration_ms(span.duration_ms)}"
-    waited = sum(wait.duration_ms for wait in row.waits if wait.kind == "wait")
-    if waited:
-        note += f" after {fmt.duration_ms(waited)} in {row.waits[-1].topic}"
+    before = [
+        f"{fmt.duration_ms(wait.duration_ms)} back-off"
+        if wait.kind == "backoff"
+        else f"{fmt.duration_ms(wait.duration_ms)} in {wait.topic}"
+        for wait in row.waits
+        if wait.duration_ms
+    ]
+    if before:
+        note += f" after {', '.join(before)}"
     return line + text + Text(note, style="dim")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -38,7 +39,8 @@ def print_json(answer: object) -> None:
 
 def console() -> Console:
     """Standard output for people; wide where nobody looks, so that nothing is cut in a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=False)
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if known else 200, highlight=False, soft_wrap=False)
 
 
 def print_table(
