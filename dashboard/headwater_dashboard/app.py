@@ -52,6 +52,8 @@ def create_app(source: Source, local_only: bool = True) -> Dash:
     server: Any = app.server
     server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     server.add_middleware(LocalOnly, active=local_only)
+    # Dash looks for the assets on the first request and answers that one without them: the first page would be dead.
+    app._setup_server()  # type: ignore[no-untyped-call]
     live.start()
     return app
 
