@@ -10,10 +10,12 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from playwright.sync_api import Page, expect, sync_playwright
 
 from headwater_analysis.remote import RemoteSource
 from headwater_tui.app import HeadwaterApp
@@ -22,7 +24,7 @@ from kafka_harness import KafkaBroker
 
 pytestmark = pytest.mark.kafka
 
-ORDERS = 60
+ORDERS = 70
 GROUPS = ("payments", "payments-retry", "inventory", "shipping", "notifications", "auditor")
 
 
@@ -232,16 +234,22 @@ async def test_the_terminal_shows_the_flow_the_lag_and_the_dead_letters(demo: De
                         return text
                     assert time.monotonic() < end, f"{words} not on screen:\n{text}"
 
-            flow = await screen("notifications", "shipping")
-            order = ["checkout", "payments", "inventory", "shipping"]
-            places = [re.search(rf"{service}.*(POST|process)", flow) for service in order]
-            assert all(places) and [p.start() for p in places if p] == sorted(p.start() for p in places if p)
-            assert re.search(r"notifications.*process", flow)
+            flow = await screen("process notifications", "UPDATE")
+            services = "checkout|payments|inventory|shipping|notifications"
+            found = re.findall(rf"(POST /checkout|process \w+) +({services})\b", flow)
+            assert found[:2] == [("POST /checkout", "checkout"), ("process orders", "payments")]
+            assert sorted(found[2:]) == [
+                ("process notifications", "notifications"),
+                ("process payments", "inventory"),
+                ("process payments", "shipping"),
+            ]
+            shipping = found.index(("process payments", "shipping"))
+            assert found.index(("process notifications", "notifications")) > shipping
 
             await pilot.press("5")
             queues = await screen("auditor", "shipping")
             for (group, topic), lag in expected_lag(demo).items():
-                assert re.search(rf"{group} +{topic} +\S.*? {lag}(?: |$)", queues, re.M), (
+                assert re.search(rf"^ *{group} +{topic} +\S [a-z ]+? +{lag} ", queues, re.M), (
                     group,
                     topic,
                     lag,
@@ -254,3 +262,48 @@ async def test_the_terminal_shows_the_flow_the_lag_and_the_dead_letters(demo: De
             for error, messages in causes.items():
                 line = next(line for line in dead.splitlines() if error in line)
                 assert str(messages) in re.findall(r"\d+", line), (error, messages, line)
+
+
+@pytest.mark.browser
+def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
+    demo: Demo, good: str, chromium: Path
+) -> None:
+    def table(page: Page, label: str) -> list[dict[str, str]]:
+        found = page.get_by_role("table", name=label, exact=True)
+        found.wait_for(timeout=30_000)
+        names = found.locator("thead th").all_inner_texts()
+        rows = found.locator("tbody tr").all()
+        return [dict(zip(names, row.locator("td").all_inner_texts(), strict=True)) for row in rows]
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+        page = browser.new_page()
+        try:
+            page.goto(f"http://{demo.addresses['web']}/flow/{good}")
+            rows = page.get_by_role("treegrid").get_by_role("row")
+            expect(rows.filter(has_text="notifications: process notifications")).to_have_count(
+                1, timeout=30_000
+            )
+            path = page.locator("#flow-path").inner_text().split(" → ")
+            assert path[:3] == ["checkout", "orders", "payments"]
+            assert {"inventory", "shipping", "notifications"} <= set(path)
+            found = [text.split(",")[0] for text in rows.all_inner_texts()]
+            shown = [text for text in found if "process" in text or "POST /checkout" in text]
+            assert shown[:2] == ["checkout: POST /checkout", "payments: process orders"]
+            assert sorted(shown[2:]) == [
+                "inventory: process payments",
+                "notifications: process notifications",
+                "shipping: process payments",
+            ]
+            assert shown.index("shipping: process payments") < shown.index(sorted(shown[2:])[1])
+
+            page.goto(f"http://{demo.addresses['web']}/queues")
+            queues = table(page, "consumer groups on topics")
+            lags = {(row["group"], row["topic"]): int(row["lag"].replace(",", "")) for row in queues}
+            assert {key: lag for key, lag in lags.items() if key[0] in GROUPS} == expected_lag(demo)
+
+            page.goto(f"http://{demo.addresses['web']}/dead-letters")
+            causes = {row["error"]: int(row["messages"]) for row in table(page, "failure groups")}
+            assert causes.items() >= expected_causes(demo).items()
+        finally:
+            browser.close()

@@ -30,7 +30,7 @@ DEMO = Command(
         Option(
             "kafka", "Run the shop on this broker instead of the embedded one.", None, metavar="HOST:PORT"
         ),
-        Option("seed", "The same number makes the same orders again.", 1, "whole"),
+        Option("seed", "The same number makes the same orders again.", 2, "whole"),
         Option("rate", "Orders a second, on average; they come in bursts.", 4, "number"),
         Option("orders", "Orders in all; 0 goes on.", 0, "whole"),
         Option(

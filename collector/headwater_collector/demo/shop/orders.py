@@ -5,9 +5,9 @@ from typing import Any
 
 POISONS = ("missing_amount", "unknown_currency", "bad_address")
 """Kinds of messages that no retry mends."""
-POISON_EVERY = 17
-TIMEOUT_EVERY = 9
-HOPELESS_EVERY = 40
+POISON_EVERY = 23
+TIMEOUT_EVERY = 13
+HOPELESS_EVERY = 60
 """Of the orders whose gateway times out, those for which it does so each time."""
 
 ORDER_PARTITIONS = 6
