@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from .errors import Unavailable
+from .guard.statement import SqlGuard
 from .json_values import column_values
 from .source import Answer, Change
 from .sql_errors import translated
@@ -48,6 +49,7 @@ class LocalSource:
                 else f"The store {path} has version {version}, and this headwater knows versions up to "
                 f"{STORE_VERSION}; install a newer headwater."
             )
+        self._guard = SqlGuard.of(self._root.execute)
         self._lock = threading.Lock()
 
     def query(self, sql: str, params: Sequence[object] = ()) -> Answer:
@@ -64,6 +66,7 @@ class LocalSource:
         with self._lock:
             cursor = self._root.cursor()
         try:
+            self._guard.check_on(cursor.execute, sql)
             cursor.execute(sql, list(params))
             types = tuple(str(column[1]) for column in cursor.description or ())
             reader = cursor.to_arrow_reader(2_048)

@@ -173,11 +173,13 @@ def test_the_version_known_here_is_the_one_the_collector_writes() -> None:
 @pytest.mark.parametrize(
     ("statement", "kind", "says"),
     [
-        ("delete from span_rows", QueryRefused, "read-only"),
-        ("from read_csv('/etc/passwd')", QueryFailed, "disabled"),
+        ("delete from span_rows", QueryRefused, "Only a SELECT"),
+        ("from read_csv('/etc/passwd')", QueryRefused, "may not read from read_csv"),
         ("select nope from flows", QueryRefused, r"column 8"),
         ("selec 1", QueryRefused, r"line 1, column 1"),
-        ("set memory_limit = '1GB'", QueryRefused, "locked"),
+        ("from enable_logging(storage='file', storage_path='x')", QueryRefused, "may not read"),
+        ("from span_rows", QueryRefused, "no relation 'span_rows'"),
+        ("set memory_limit = '1GB'", QueryRefused, "Only a SELECT"),
         ("select 'x'::integer", QueryFailed, "Could not convert"),
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from headwater_analysis.errors import QueryRefused
+from headwater_analysis.guard.statement import FUNCTIONS
 from headwater_analysis.sql import PUBLIC_RELATIONS
 from headwater_collector.api.sql import SqlLimits, SqlRunner
-from headwater_collector.api.sql_guard import FUNCTIONS
 from headwater_collector.store.store import Store
 
 

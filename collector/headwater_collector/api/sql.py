@@ -9,12 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed
+from headwater_analysis.guard.statement import SqlGuard
 from headwater_analysis.json_values import column_values
 from headwater_analysis.sql_errors import translated
 from headwater_collector.store.cursor import Cursor, DatabaseError
 from headwater_collector.store.store import Store
-
-from .sql_guard import SqlGuard
 
 BATCH_ROWS = 2_048
 """DuckDB's own vector size: what is fetched before the limits are looked at again."""
@@ -131,14 +130,9 @@ class SqlRunner:
             cursor.close()
 
     def _checked(self, cursor: Cursor, statement: str) -> None:
-        def serialise(text: str) -> str:
-            found = cursor.execute("select json_serialize_sql(?::varchar)::varchar", [text]).fetchone()
-            return str(found[0]) if found else "{}"
-
         if self._guard is None:
-            names = "select table_name from duckdb_tables() union select view_name from duckdb_views()"
-            self._guard = SqlGuard([name for (name,) in cursor.execute(names).fetchall()])
-        self._guard.check(statement, serialise)
+            self._guard = SqlGuard.of(cursor.execute)
+        self._guard.check_on(cursor.execute, statement)
 
     def _answer(
         self,

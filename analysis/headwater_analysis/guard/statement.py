@@ -14,7 +14,7 @@ import orjson
 from headwater_analysis.errors import QueryRefused
 from headwater_analysis.sql import PUBLIC_FUNCTIONS, PUBLIC_RELATIONS, PUBLIC_TABLE_MACROS
 
-from . import sql_costs
+from . import costs
 
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", *PUBLIC_TABLE_MACROS})
 """What may stand after FROM with parentheses."""
@@ -49,6 +49,21 @@ class SqlGuard:
     def __init__(self, hidden: Iterable[str]) -> None:
         self._hidden = frozenset(name.lower() for name in hidden) - frozenset(PUBLIC_RELATIONS)
 
+    @classmethod
+    def of(cls, execute: Callable[[str], Any]) -> "SqlGuard":
+        """The guard of a store; ``execute`` runs a statement on it and gives what has ``fetchall``."""
+        names = "select table_name from duckdb_tables() union select view_name from duckdb_views()"
+        return cls([name for (name,) in execute(names).fetchall()])
+
+    def check_on(self, execute: Callable[..., Any], statement: str) -> None:
+        """``check`` with the parser of the database that ``execute`` runs statements on."""
+
+        def serialise(text: str) -> str:
+            found = execute("select json_serialize_sql(?::varchar)::varchar", [text]).fetchone()
+            return str(found[0]) if found else "{}"
+
+        self.check(statement, serialise)
+
     def check(self, statement: str, serialise: Callable[[str], str]) -> None:
         """Raises QueryRefused with what is not allowed, and what is.
 
@@ -74,7 +89,7 @@ class SqlGuard:
             self._walk(statements[0], names)
         except RecursionError:
             raise QueryRefused(_TOO_DEEP) from None
-        sql_costs.check(statements[0])
+        costs.check(statements[0])
 
     def _walk(self, node: Any, with_names: set[str]) -> None:
         if isinstance(node, list):
