@@ -44,7 +44,11 @@ class Demo:
     def command(self, *arguments: str) -> str:
         """What a `headwater` command says of this demo; fails with its error."""
         done = subprocess.run(
-            [*COMMAND, *arguments, "--collector", self.api], capture_output=True, text=True, timeout=60
+            [*COMMAND, *arguments, "--collector", self.api],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "COLUMNS": "160"},
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
