@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from headwater_analysis import format as fmt
@@ -47,7 +48,7 @@ class HeadwaterApp(App[None]):
         Binding("q,escape,backspace", "back", "back", show=False),
         Binding("left_square_bracket", "back", show=False),
         Binding("right_square_bracket", "forward", show=False),
-        Binding("t,v,d", "follow", show=False),
+        *(Binding(key, f"follow('{key}')", show=False) for key in "tvd"),
         Binding("y", "copy('name')", show=False),
         Binding("Y", "copy('json')", show=False),
         Binding("u", "copy('place')", show=False),
@@ -66,15 +67,15 @@ class HeadwaterApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="top")
-        with ContentSwitcher(initial="overview", id="views"):
+        with ContentSwitcher(initial="view-overview", id="views"):
             for kind in (OverviewView, FlowsView, FlowView, QueuesView, DeadLettersView, SqlView):
-                yield kind(id=kind.name_in_path)
+                yield kind(id=f"view-{kind.name_in_path}")
         yield Input(id="line")
         yield Static("", id="status")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#line", Input).display = False
+        self.frame.query_one("#line", Input).display = False
         self.poller.start()
         self._show(Location.parse(self._start))
         self.set_interval(self._tick_seconds, self._tick)
@@ -85,16 +86,28 @@ class HeadwaterApp(App[None]):
     @property
     def view(self) -> View:
         """The view in front."""
-        current = self.query_one("#views", ContentSwitcher).current or "overview"
-        return self.query_one(f"#{current}", View)
+        current = self.frame.query_one("#views", ContentSwitcher).current or "view-overview"
+        return self.frame.query_one(f"#{current}", View)
+
+    @property
+    def frame(self) -> Screen[Any]:
+        """The screen with the views, whatever is laid over it."""
+        return self.screen_stack[0]
+
+    @property
+    def _ended(self) -> bool:
+        """The widgets are gone: an answer that comes now is for nobody."""
+        return not self.screen_stack or not self.frame.query("#top")
 
     def _show(self, location: Location) -> None:
-        self.query_one("#views", ContentSwitcher).current = location.view
+        self.frame.query_one("#views", ContentSwitcher).current = f"view-{location.view}"
         self.view.arrive(location)
         self._status()
         self._ask(self.view)
 
     def _tick(self) -> None:
+        if self._ended:
+            return
         self._status()
         if self.poller.due():
             self._ask(self.view)
@@ -111,8 +124,10 @@ class HeadwaterApp(App[None]):
             self.call_from_thread(self._answered, view, answer)
 
     def _answered(self, view: View, answer: tuple[Any, HeadwaterError | None] | None) -> None:
+        if self._ended:
+            return
         if answer is None:
-            self.set_timer(0.1, lambda: self._ask(view) if view is self.view else None)
+            self.set_timer(0.1, lambda: None if self._ended or view is not self.view else self._ask(view))
             return
         found, error = answer
         if error is None:
@@ -129,7 +144,7 @@ class HeadwaterApp(App[None]):
             else f"{key} {title}"
             for key, (name, _, title) in VIEWS.items()
         )
-        self.query_one("#top", Static).update(names)
+        self.frame.query_one("#top", Static).update(names)
         if poller.error is not None:
             age = fmt.age(poller.answered_ns, now)
             text = f"[b]✗ disconnected[/b]  {poller.error}  (shown: {age})"
@@ -141,7 +156,7 @@ class HeadwaterApp(App[None]):
             text = f"▲ last answer {fmt.age(poller.answered_ns, now)}"
         else:
             text = "● live"
-        status = self.query_one("#status", Static)
+        status = self.frame.query_one("#status", Static)
         status.update(f"{text}   {poller.source.label}   {self.view.here().text()[:60]}")
         status.set_class(poller.error is not None, "bad")
 
@@ -160,7 +175,7 @@ class HeadwaterApp(App[None]):
 
     async def action_back(self) -> None:
         """Back to where one came from; at the end of the way it asks nothing and stays."""
-        line = self.query_one("#line", Input)
+        line = self.frame.query_one("#line", Input)
         if line.display:
             self._close_line()
         elif self._back:
@@ -193,13 +208,13 @@ class HeadwaterApp(App[None]):
         self._open_line(":", "", "flow, trace, span, event, topic@partition:offset, or /queues")
 
     def _open_line(self, purpose: str, text: str, placeholder: str) -> None:
-        line = self.query_one("#line", Input)
+        line = self.frame.query_one("#line", Input)
         line.border_title = purpose
         line.value, line.placeholder, line.display = text, placeholder, True
         line.focus()
 
     def _close_line(self) -> None:
-        self.query_one("#line", Input).display = False
+        self.frame.query_one("#line", Input).display = False
         self.view.arrive(self.view.here())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -214,19 +229,8 @@ class HeadwaterApp(App[None]):
         elif text:
             self.action_go(text if text.startswith("/") else f"/flow/{text}")
 
-    def action_follow(self) -> None:
-        """Bound for its three keys; ``key_t`` and its like do the work."""
-
-    def key_t(self) -> None:
-        self._follow("t")
-
-    def key_v(self) -> None:
-        self._follow("v")
-
-    def key_d(self) -> None:
-        self._follow("d")
-
-    def _follow(self, key: str) -> None:
+    def action_follow(self, key: str) -> None:
+        """To the flow (t), the queue (v) or the dead letter (d) of the row in hand."""
         place = self.view.links().get(key)
         if place is not None:
             self.action_go(place)

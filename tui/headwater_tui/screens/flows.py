@@ -50,7 +50,7 @@ class FlowsView(View):
     def compose(self) -> ComposeResult:
         yield Static("", classes="head", id="flows-head")
         yield Static("", classes="empty")
-        yield Table(self._columns(), lambda row: row.flow_id, id="flows", classes="pane")
+        yield Table(self._columns(), lambda row: row.flow_id, id="flow-list", classes="pane")
 
     def _columns(self) -> list[Column]:
         def dark() -> bool:
@@ -82,7 +82,7 @@ class FlowsView(View):
                 priority=3,
                 sort=lambda row: row.work_ms,
             ),
-            Column("entry", 24, lambda row: f"{row.entry_service or '?'} {row.entry_name or ''}", priority=2),
+            Column("entry", 22, lambda row: f"{row.entry_service or '?'} {row.entry_name or ''}", priority=2),
             Column("path", 0, path_text),
             Column(
                 "spans",

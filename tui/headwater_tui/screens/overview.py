@@ -52,7 +52,7 @@ class OverviewView(View):
             Column("topic", 16, lambda row: row.topic),
             Column("status", 16, self._status),
             Column("lag", 8, lambda row: fmt.count(row.lag), right=True),
-            Column("lag time", 14, _lag_time, right=True),
+            Column("lag time", 20, _lag_time, right=True),
             Column("evidence", 0, lambda row: row.evidence or "", priority=3),
         ]
 
