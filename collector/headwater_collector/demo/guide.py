@@ -9,6 +9,7 @@ from headwater_collector.main import Addresses
 _WHOLE = """
     select flow_id from flows where len(services) >= 4 and len(topics) >= 3 order by started_at limit 1
 """
+_BEHIND = " (partition 2 of orders is slow for the first minute)"
 
 
 def first_flow(api: str) -> str | None:
@@ -21,7 +22,9 @@ def first_flow(api: str) -> str | None:
     return rows[0][0] if rows else None
 
 
-def things_to_try(addresses: Addresses, web: str | None, flow: str, kafka: str, seconds: float) -> str:
+def things_to_try(
+    addresses: Addresses, web: str | None, flow: str, kafka: str, seconds: float, faults: tuple[str, ...]
+) -> str:
     """The text for standard output."""
     collector = "" if addresses.api.endswith(":4319") else f" --collector http://{addresses.api}"
     lines = [
@@ -38,7 +41,7 @@ def things_to_try(addresses: Addresses, web: str | None, flow: str, kafka: str, 
         "  1. One order across the shop, the waits in its topics drawn:",
         f"       headwater flow {flow}{collector}",
         *([f"       http://{web}/flow/{flow}"] if web else []),
-        "  2. Who is behind, by how much and why (partition 2 of orders is slow):",
+        f"  2. Who is behind, by how much and why{_BEHIND if 'slow-partition' in faults else ''}:",
         f"       headwater lag --group payments --partitions{collector}",
         *([f"       http://{web}/queues"] if web else []),
         "  3. What failed for good, grouped by cause, each with its origin:",

@@ -1,7 +1,6 @@
 """`headwater demo`: a broker, a shop, the collector and a screen, with one command and nothing left behind."""
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import signal
@@ -9,23 +8,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.settings import Settings, note, out, read
 from headwater_collector.kafka.watch import ClusterConfig
-from headwater_collector.main import Addresses, Collector
+from headwater_collector.main import Collector
 from headwater_collector.up import child, stop_child
 
 from .broker import Broker
-from .guide import first_flow, things_to_try
+from .guide import things_to_try
+from .running import Running, wait_for_flow
 from .services import Services, environment, make_topics, screen
 from .settings import DEMO, cluster, collector_settings, faults, free_door
-
-FIRST_FLOW_SECONDS = 60.0
 
 
 def run(argv: list[str]) -> int:
@@ -71,37 +66,6 @@ async def _demo(settings: Settings, wrong: tuple[str, ...], given: ClusterConfig
     return 0
 
 
-@dataclass(frozen=True)
-class Running:
-    """What has been started."""
-
-    settings: Settings
-    addresses: Addresses
-    services: Services
-    ended: asyncio.Event
-    """Set by Ctrl-C."""
-    data: Path
-    kafka: str
-    parts: AsyncExitStack
-    """What is stopped at the end, in reverse."""
-
-    @property
-    def api(self) -> str:
-        """URL of the collector."""
-        return f"http://{self.addresses.api}"
-
-    async def until(self, over: Callable[[], bool] = lambda: False, deadline: float | None = None) -> None:
-        """Waits for Ctrl-C, for something that ends it, or for a moment of time.monotonic."""
-        while not (self.ended.is_set() or over() or (deadline and time.monotonic() >= deadline)):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await self.ended.wait()
-
-    def deadline(self) -> float | None:
-        """When --seconds from now will have passed."""
-        return time.monotonic() + self.settings.seconds if self.settings.seconds else None
-
-
 async def _in_terminal(run: Running) -> None:
     run.addresses.write(run.data, kafka=run.kafka)
     shown = child("tui", [f"--collector={run.api}"])
@@ -118,12 +82,16 @@ async def _in_browser(run: Running) -> None:
         shown = screen("dashboard", [f"--collector={run.api}", f"--web={web['web']}"])
         run.parts.push_async_callback(asyncio.to_thread, stop_child, shown)
     run.addresses.write(run.data, kafka=run.kafka, **web)
-    flow = await _wait_for_flow(run)
+    flow = await wait_for_flow(run)
     if flow is None:
         return
     lost = shown is not None and shown.poll() is not None
     seconds = time.monotonic() - began
-    out(things_to_try(run.addresses, None if lost else web.get("web"), flow, run.kafka, seconds))
+    out(
+        things_to_try(
+            run.addresses, None if lost else web.get("web"), flow, run.kafka, seconds, faults(run.settings)
+        )
+    )
     sys.stdout.flush()
     deadline = run.deadline()
     if shown is not None:
@@ -131,24 +99,6 @@ async def _in_browser(run: Running) -> None:
         if shown.poll() is not None:
             note("The dashboard has ended by itself, its reason is above; the rest goes on.")
     await run.until(deadline=deadline)
-
-
-async def _wait_for_flow(run: Running) -> str | None:
-    deadline = time.monotonic() + FIRST_FLOW_SECONDS
-    services = run.services
-    while not run.ended.is_set():
-        failed = next((name for name, code in services.ended().items() if code != 0), None)
-        if failed is not None:
-            raise HeadwaterError(f"The shop's service {failed} has ended: {services.last_words()}")
-        if time.monotonic() > deadline:
-            raise HeadwaterError(
-                f"No flow has arrived within {FIRST_FLOW_SECONDS:.0f} s: {services.last_words()}"
-            )
-        flow = await asyncio.to_thread(first_flow, run.api)
-        if flow is not None:
-            return flow
-        await run.until(deadline=time.monotonic() + 0.2)
-    return None
 
 
 async def _broker(parts: AsyncExitStack) -> str:
