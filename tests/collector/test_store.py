@@ -106,7 +106,12 @@ def test_a_failed_write_leaves_nothing_behind_and_the_next_one_works(store: Stor
 def test_listeners_hear_of_a_commit_and_not_of_a_rollback(store: Store) -> None:
     heard: list[tuple[str, int, int]] = []
     store.add_listener(lambda *change: heard.append(change))
-    store.write(lambda w: (w.changed("lag", 5, 9), w.changed("lag", 3, 4)))
+
+    def work(writer: Writer) -> None:
+        writer.changed("lag", 5, 9)
+        writer.changed("lag", 3, 4)
+
+    store.write(work)
 
     def fail(writer: Writer) -> None:
         writer.changed("flows", 1, 2)

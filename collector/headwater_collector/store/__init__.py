@@ -2,7 +2,17 @@
 
 from .append import AppendCounts, append_spans
 from .errors import StoreBroken, StoreHeld, StoreTooNew
+from .retention import Retention
 from .store import Store
 from .writer import Writer
 
-__all__ = ["AppendCounts", "Store", "StoreBroken", "StoreHeld", "StoreTooNew", "Writer", "append_spans"]
+__all__ = [
+    "AppendCounts",
+    "Retention",
+    "Store",
+    "StoreBroken",
+    "StoreHeld",
+    "StoreTooNew",
+    "Writer",
+    "append_spans",
+]

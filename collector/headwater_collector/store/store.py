@@ -11,6 +11,7 @@ import duckdb
 from . import schema
 from .errors import StoreBroken, StoreHeld, StoreTooNew
 from .file_lock import FileLock
+from .retention import Retention, Upkeep
 from .writer import Listener, TableColumns, Writer
 
 T = TypeVar("T")
@@ -32,13 +33,21 @@ class Store:
         self._writer = root.cursor()
         self._columns = _columns(self._writer)
         self._listeners: list[Listener] = []
+        self._upkeep: Upkeep | None = None
         self._closed = False
         self.writes = 0
         """Transactions committed since the store was opened."""
 
     @classmethod
-    def open(cls, path: Path, *, memory_limit: str = "1GB", threads: int = 1) -> "Store":
-        """Opens or makes the store at ``path`` for this process alone.
+    def open(
+        cls,
+        path: Path,
+        *,
+        memory_limit: str = "1GB",
+        threads: int = 1,
+        retention: Retention | None = None,
+    ) -> "Store":
+        """Opens or makes the store at ``path`` for this process alone; keeps it within ``retention``, if given.
 
         Raises StoreHeld, StoreTooNew (before anything is touched) or StoreBroken.
         """
@@ -46,10 +55,14 @@ class Store:
         lock = FileLock.take(path)
         try:
             root = _connect(path, memory_limit, threads)
-            return cls(path, root, lock)
+            store = cls(path, root, lock)
         except BaseException:
             lock.release()
             raise
+        if retention is not None:
+            store._upkeep = Upkeep(store, retention)
+            store._upkeep.start()
+        return store
 
     def write(self, work: Callable[[Writer], T]) -> T:
         """Runs ``work`` in one transaction and commits it; an exception rolls everything back.
@@ -100,6 +113,8 @@ class Store:
 
     def close(self) -> None:
         """Checkpoints and lets go of the file; a second call does nothing."""
+        if self._upkeep is not None:
+            self._upkeep.stop()
         with self._write_lock:
             if self._closed:
                 return
