@@ -7,7 +7,6 @@ from pathlib import Path
 
 import store_helpers as told
 import store_stories as stories
-
 from headwater_collector.store import Retention, Store, retention, schema
 
 ARRIVED = datetime.fromtimestamp(told.START_NS / 1e9, UTC)
