@@ -76,16 +76,18 @@ def fill_with_a_story(store: Store) -> None:
 
 
 @contextmanager
-def serving(store: Store, token: str | None = None, limits: SqlLimits | None = None) -> Iterator[str]:
+def serving(
+    store: Store, token: str | None = None, limits: SqlLimits | None = None, address: str = "127.0.0.1:0"
+) -> Iterator[str]:
     """The URL of an API over the store, in a thread with a loop of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ApiServer(store, "127.0.0.1:0", health=lambda: {"state": "fine"}, token=token, limits=limits)
+    server = ApiServer(store, address, health=lambda: {"state": "fine"}, token=token, limits=limits)
     try:
-        address = asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
+        taken = asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
         try:
-            yield f"http://{address}"
+            yield f"http://{taken}"
         finally:
             asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20)
     finally:

@@ -57,9 +57,9 @@ def _pages(app: Dash, live: Live) -> None:
     )
     async def route(path: str | None, search: str | None, scheme: str | None) -> tuple[Any, Any, Any]:
         found = place(path, search)
-        if found is not None and found.page in (flow, flows, sql) and dash.ctx.triggered_id == "url":
+        if found is not None and found.page in KEPT:
             changed = {one["prop_id"] for one in dash.ctx.triggered}
-            if changed == {"url.search"} and found.page is not flows:
+            if changed == {"url.search"}:
                 return no_update, no_update, no_update  # the page itself wrote into its address
         section = found.section if found is not None else ""
         links = [

@@ -42,7 +42,7 @@ def run(argv: list[str]) -> int:
         raise UsageError(
             f"--web {settings.web} can be reached from other machines: say --insecure if that is meant."
         )
-    sock = _bound(settings.web)
+    sock = listening(settings.web)
     source = open_source(settings.collector, settings.token, settings.store)
     logging.getLogger("dash").setLevel(logging.WARNING)
     app = create_app(source, local_only=host in LOCAL)
@@ -73,7 +73,8 @@ async def _serve(application: Any, sock: socket.socket) -> None:
     await task
 
 
-def _bound(address: str) -> socket.socket:
+def listening(address: str) -> socket.socket:
+    """A listening socket on HOST:PORT; raises Unavailable when it cannot be opened."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
