@@ -78,7 +78,11 @@ def batch() -> list[Told]:
 
 
 def _batch_span(
-    name: str, start_ms: float, ms: float, operation: str, records: list[tuple[str, str, tuple[str, int, int]]]
+    name: str,
+    start_ms: float,
+    ms: float,
+    operation: str,
+    records: list[tuple[str, str, tuple[str, int, int]]],
 ) -> Span:
     links = [link(in_trace, sent, where) for in_trace, sent, where in records]
     attributes = {

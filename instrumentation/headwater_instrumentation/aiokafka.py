@@ -4,7 +4,7 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -118,29 +118,36 @@ class _Shim:
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
         given = {**dict(zip(_SEND_ARGUMENTS, args, strict=False)), **kwargs}
-        begun = None
-        if self._active(given.get("topic")):
-            begun = guard.run("send", self._begin_send, instance, given)
-        if begun is None:
+        if not self._active(given.get("topic")) or "topic" not in given or len(args) > len(_SEND_ARGUMENTS):
             return await wrapped(*args, **kwargs)
+        if isinstance(given.get("headers"), Iterator):
+            # Readable once only, and needed again if the span cannot be begun.
+            given["headers"] = list(given["headers"])
+        begun = guard.run("send", self._begin_send, instance, given)
+        if begun is None:
+            return await wrapped(**given)
         span, headers = begun
-        if self._produce_hook is not None:
-            await self._hook(self._produce_hook, span, args, kwargs)
         try:
+            if self._produce_hook is not None:
+                await self._hook(self._produce_hook, span, args, kwargs)
             future = await wrapped(**{**given, "headers": headers})
         except BaseException as error:
-            guard.run("send", _failed_at_once, span, error, self._config)
+            guard.settle("send", _failed_at_once, span, error, self._config)
             raise
         if isinstance(future, asyncio.Future):
             future.add_done_callback(functools.partial(self._acknowledged, span, instance))
         else:
-            guard.run("send", span.end)
+            guard.settle("send", span.end)
         return future
 
     def _begin_send(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, Any]:
         state = producer.__dict__.get(_STATE)
         if state is None:
-            state = producer.__dict__[_STATE] = {"base": _base(producer.client, "send"), "inject": True}
+            state = producer.__dict__[_STATE] = {
+                "base": _base(producer.client, "send"),
+                "inject": True,
+                "proven": False,
+            }
         base = state["base"]
         if names.CLUSTER_ID not in base:
             _add_cluster_id(base, producer.client)
@@ -158,31 +165,33 @@ class _Shim:
         return span, headers or (None if given.get("headers") is None else headers)
 
     def _acknowledged(self, span: trace.Span, producer: Any, future: Any) -> None:
-        guard.run("acknowledgement", sending.acknowledged, span, future, self._config)
-        error = None if future.cancelled() else getattr(future, "_exception", None)
-        if getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR:
-            producer.__dict__[_STATE]["inject"] = False
+        guard.settle("acknowledgement", sending.acknowledged, span, future, self._config)
+        if future.cancelled():
+            return
+        error = getattr(future, "_exception", None)
+        state = producer.__dict__[_STATE]
+        if error is None:
+            state["proven"] = True
+        elif getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR and not state["proven"]:
+            state["inject"] = False
 
     async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getone; ``async for`` calls it."""
-        handed = guard.run("getone", self._handed, instance)
-        if handed is not None:
-            guard.run("getone", handed.finish, None, self._config)
+        handed = self._came_back("getone", instance)
         record = await wrapped(*args, **kwargs)
         # From here on nothing of ours may raise: the record has left the client's buffer.
         if handed is not None and self._active(record.topic):
-            guard.run(
-                "getone", consuming.one, self._tracer, instance, handed, record, self._service, self._config
-            )
+            guard.run("getone", self._one, instance, handed, record)
             if self._consume_hook is not None and handed.delivery is not None:
                 await self._hook(self._consume_hook, handed.delivery.span, record)
         return record
 
+    def _one(self, consumer: Any, handed: consuming.Handed, record: Any) -> None:
+        consuming.one(self._tracer, consumer, handed, record, self._service, self._config)
+
     async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getmany."""
-        handed = guard.run("getmany", self._handed, instance)
-        if handed is not None:
-            guard.run("getmany", handed.finish, None, self._config)
+        handed = self._came_back("getmany", instance)
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
         if handed is not None and self._active():
@@ -193,10 +202,17 @@ class _Shim:
 
     async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.stop: the last body is over, with the error on its way out if there is one."""
-        handed = instance.__dict__.get(_STATE)
-        if handed is not None:
-            guard.run("stop", handed.finish, consuming.leaving_error(), self._config)
+        self._came_back("stop", instance, consuming.leaving_error())
         return await wrapped(*args, **kwargs)
+
+    def _came_back(
+        self, site: str, consumer: Any, error: BaseException | None = None
+    ) -> consuming.Handed | None:
+        """Ends what the consumer's caller had in hands; gives the consumer's state."""
+        handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
+        if handed is not None:
+            guard.settle(site, handed.finish, error, self._config)
+        return guard.run(site, self._handed, consumer)
 
     def _handed(self, consumer: Any) -> consuming.Handed:
         handed = consumer.__dict__.get(_STATE)

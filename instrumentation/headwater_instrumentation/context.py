@@ -41,11 +41,9 @@ def parse(text: str | None) -> Lineage | None:
         return None
     if not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) <= 6):
         return None
-    try:
-        root = int(parts[3], 36)
-    except ValueError:
+    if not 0 < len(parts[3]) <= 10 or not all(digit in _DIGITS for digit in parts[3]):
         return None
-    return Lineage(parts[1], int(parts[2]), root, parts[4])
+    return Lineage(parts[1], int(parts[2]), int(parts[3], 36), parts[4])
 
 
 def prefix(before: str, service: str, operation: str, direction: str, topic: str, group: str) -> str:

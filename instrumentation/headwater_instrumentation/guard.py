@@ -35,8 +35,10 @@ class Guard:
 
     def run(self, site: str, work: Callable[..., T], *args: object) -> T | None:
         """The result of ``work``, or None when it fails or the circuit is open. Never raises an Exception."""
-        if self.open:
-            return None
+        return None if self.open else self.settle(site, work, *args)
+
+    def settle(self, site: str, work: Callable[..., T], *args: object) -> T | None:
+        """Like ``run``, for what was begun before the circuit opened and must be brought to its end."""
         try:
             return work(*args)
         except Exception as error:

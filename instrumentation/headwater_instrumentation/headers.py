@@ -1,5 +1,6 @@
 """Record headers: reading them without trusting them, and writing into a copy."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,8 +24,11 @@ MARKS = (ROLE, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_GROUP, ATTE
 EVENT_ID_HEADERS = ("ce_id", "message-id", "message_id")
 """Headers in which a service may name its event itself."""
 
-LONGEST = 1_024
-"""Bytes of a header value that are looked at."""
+LONGEST = 8_192
+"""Bytes of a header value that are looked at: the most that baggage may have."""
+
+TRACEPARENT = "traceparent"
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
 def copied(headers: Any) -> Headers:
@@ -37,20 +41,25 @@ def copied(headers: Any) -> Headers:
 
 
 def last(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
-    """The last value of a header that has one, as latin-1 text; None where there is none."""
+    """The last value of a header that has one, as latin-1 text; None where there is none.
+
+    Of ``traceparent``, the last valid one.
+    """
     found: str | None = None
     for key, value in headers:
         if key == name and value is not None and len(value) <= LONGEST:
-            found = (
-                value.decode("latin-1") if isinstance(value, bytes | bytearray | memoryview) else str(value)
-            )
+            text = value if isinstance(value, str) else bytes(value).decode("latin-1")
+            # Forwarders append, and what they append may be broken.
+            if name != TRACEPARENT or _TRACEPARENT.fullmatch(text):
+                found = text
     return found
 
 
 def number(headers: Iterable[tuple[str, bytes | None]], name: str) -> int | None:
     """The last value of a header as a whole number; None where it is none."""
     text = last(headers, name)
-    return int(text) if text is not None and text.isdigit() and len(text) <= 19 else None
+    # 18 digits fit an attribute's 64 bits.
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def without(headers: Headers, names: Iterable[str]) -> Headers:

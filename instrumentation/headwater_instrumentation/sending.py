@@ -1,5 +1,6 @@
 """The span of one send: from the call until the broker's acknowledgement."""
 
+import asyncio
 import sys
 import time
 from typing import Any
@@ -34,7 +35,7 @@ def begin(
         values[names.TOMBSTONE] = True
     kind, links = SpanKind.PRODUCER, []
     foreign = False
-    given = hdr.last(out, "traceparent") if out else None
+    given = hdr.last(out, hdr.TRACEPARENT) if out else None
     if given is not None:
         upstream = trace.get_current_span(propagate.extract(out, getter=hdr.GETTER)).get_span_context()
         foreign = upstream.is_valid and not _consumed(delivery, given)
@@ -59,12 +60,15 @@ def begin(
     values[names.PATHWAY] = lineage.pathway
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
+    around = trace.get_current_span().get_span_context()
     span = tracer.start_span(f"send {topic}", kind=kind, attributes=values, links=links or None)
     if not write_headers:
         return span, out
     if not foreign:
         out = _injected(span, out)
-    if span.get_span_context().is_valid and config.ctx_header == "on":
+    # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
+    own = span.get_span_context()
+    if own.is_valid and own.span_id != around.span_id and config.ctx_header == "on":
         out = hdr.without(out, (ctx.NAME,))
         out.append((ctx.NAME, lineage.text().encode("ascii")))
     return span, out
@@ -76,7 +80,7 @@ def _consumed(delivery: Delivery | None, traceparent: str) -> bool:
         return False
     if delivery.record is None:
         return True
-    return hdr.last(delivery.record.headers or (), "traceparent") == traceparent
+    return hdr.last(delivery.record.headers or (), hdr.TRACEPARENT) == traceparent
 
 
 def _injected(span: trace.Span, out: hdr.Headers) -> hdr.Headers:
@@ -101,16 +105,17 @@ def _lineage(
     consumed = delivery.lineage if delivery is not None else None
     role = hdr.last(out, hdr.ROLE) if out else None
     if role is not None:
-        same = consumed or ctx.parse(hdr.last(out, ctx.NAME))
+        same = ctx.parse(hdr.last(out, ctx.NAME)) or consumed
         if same is not None:
             return same, None
-    event_id = None
-    for name in hdr.EVENT_ID_HEADERS:
-        event_id = event_id or (hdr.last(out, name) if out else None)
+    given = next((text for name in hdr.EVENT_ID_HEADERS if (text := hdr.last(out, name))), None)
+    event_id = _as_id(given) if given else None
+    if event_id is None or (consumed is not None and event_id == consumed.event_id):
+        event_id = ctx.new_event_id()
     before = (delivery.pathway if delivery is not None else None) or ctx.START
     return (
         ctx.Lineage(
-            event_id=_as_id(event_id) if event_id else ctx.new_event_id(),
+            event_id=event_id,
             hop=consumed.hop + 1 if consumed is not None else 1,
             root_ms=consumed.root_ms if consumed is not None else time.time_ns() // 1_000_000,
             pathway=ctx.prefix(before, service, "send", "out", topic, ""),
@@ -130,7 +135,7 @@ def acknowledged(span: trace.Span, future: Any, config: Config) -> None:
     """Ends a send's span with what the broker said; ``future`` is done."""
     try:
         if future.cancelled():
-            span.set_attribute(names.ERROR_TYPE, "CancelledError")
+            failed(span, asyncio.CancelledError(), config)
             return
         # Asking with exception() would silence asyncio's "exception was never retrieved".
         error = getattr(future, "_exception", None)
