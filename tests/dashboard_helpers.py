@@ -31,7 +31,7 @@ def dashboard(api: str) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(20)
-        app.live.stop()  # type: ignore[attr-defined]
+        app.live.stop()
 
 
 class Browser:
