@@ -1,0 +1,41 @@
+"""Fixtures: an embedded broker, spans in memory, and a guard that has seen nothing yet."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from headwater_collector.demo.broker import Broker
+from headwater_instrumentation import AIOKafkaInstrumentor
+from headwater_instrumentation.guard import guard
+from instrumentation_helpers import Rig, provider_of
+
+
+@pytest.fixture(autouse=True)
+def fresh_guard() -> Iterator[None]:
+    """Each test begins with a closed circuit, no context, and leaves aiokafka as it was."""
+    guard.errors.clear()
+    guard._recent.clear()
+    guard._logged.clear()
+    otel_context.attach(otel_context.Context())
+    yield
+    AIOKafkaInstrumentor().uninstrument()
+    guard._recent.clear()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[Broker]:
+    running = Broker(partitions=3)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def rig(broker: Broker) -> AsyncIterator[Rig]:
+    exporter = InMemorySpanExporter()
+    made = Rig(f"{broker.host}:{broker.port}", provider_of(exporter), exporter)
+    made.instrument()
+    yield made
+    await made.stack.aclose()
