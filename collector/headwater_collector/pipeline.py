@@ -270,9 +270,10 @@ class Pipeline:
 
     def _checkpoint(self) -> None:
         position = self._position
-        self._store.checkpoint()
-        self._log.forget(position)
-        self._since_checkpoint = 0
+        # Only a checkpointed store is a reason to forget the log; one that is busy is asked again.
+        if self._store.checkpoint():
+            self._log.forget(position)
+            self._since_checkpoint = 0
 
     def _sample(self) -> None:
         """A row of ingest_samples, at most one a second, and only when something has changed."""

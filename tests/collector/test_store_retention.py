@@ -32,7 +32,7 @@ def test_rows_go_by_time_of_arrival_oldest_first(tmp_path: Path) -> None:
 def test_the_oldest_go_while_the_store_is_too_big(tmp_path: Path) -> None:
     spans = [[told.work("shop", f"t{n}", f"s{n}", n, 5)] for n in range(5)]
     store = told.a_store(tmp_path, *spans)
-    store.checkpoint()
+    assert store.checkpoint()
     within = Retention(days=10_000, max_bytes=retention.used_bytes(store))
     assert retention.apply(store, within) == 0
     assert retention.apply(store, Retention(days=10_000, max_bytes=0)) == 5

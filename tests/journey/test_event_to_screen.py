@@ -197,7 +197,8 @@ def test_each_poison_message_is_found_once_with_its_origin_and_error(
     )
     assert sorted(tuple(row.values()) for row in rows) == expected
     grouped = demo.sql(
-        "select error_type, messages from failure_groups where error_type <> 'CardGatewayTimeout'"
+        "select error_type, messages from failure_groups "
+        "where error_type <> 'CardGatewayTimeout' and origin_topic = 'orders'"
     )
     kinds = [one[-1] for one in expected]
     assert {row["error_type"]: row["messages"] for row in grouped} == {
@@ -215,7 +216,7 @@ def expected_lag(demo: Demo) -> dict[tuple[str, str], int]:
 def expected_causes(demo: Demo) -> dict[str, int]:
     return {
         row["error_type"]: row["messages"]
-        for row in demo.rows("select error_type, messages from failure_groups")
+        for row in demo.rows("select error_type, messages from failure_groups where origin_topic = 'orders'")
     }
 
 
@@ -299,8 +300,13 @@ def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
 
             page.goto(f"http://{demo.addresses['web']}/queues")
             queues = table(page, "consumer groups on topics")
-            lags = {(row["group"], row["topic"]): int(row["lag"].replace(",", "")) for row in queues}
-            assert {key: lag for key, lag in lags.items() if key[0] in GROUPS} == expected_lag(demo)
+            # The broker has served other tests too; their groups are none of the shop's.
+            shown_lag = {
+                (row["group"], row["topic"]): int(row["lag"].replace(",", ""))
+                for row in queues
+                if row["group"] in GROUPS
+            }
+            assert shown_lag == expected_lag(demo)
 
             page.goto(f"http://{demo.addresses['web']}/dead-letters")
             causes = {row["error"]: int(row["messages"]) for row in table(page, "failure groups")}

@@ -101,10 +101,17 @@ class Store:
         """Calls ``listener(relation, from_ns, to_ns)`` after each commit, in the writer's thread."""
         self._listeners.append(listener)
 
-    def checkpoint(self) -> None:
-        """Moves what was committed from DuckDB's own log into the file; readers are not blocked."""
+    def checkpoint(self) -> bool:
+        """Moves what was committed from DuckDB's own log into the file; readers are not blocked.
+
+        False when another transaction of this process stood in the way: nothing is lost, it can be tried later.
+        """
         with self._write_lock:
-            self._writer.execute("checkpoint")
+            try:
+                self._writer.execute("checkpoint")
+            except duckdb.TransactionException:
+                return False
+        return True
 
     def size_bytes(self) -> int:
         """Size of the file and its log on disk."""
