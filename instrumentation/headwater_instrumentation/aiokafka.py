@@ -17,7 +17,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from . import attributes as names
 from . import consuming, sending
 from .config import Config
-from .delivery import failed
+from .delivery import Source, failed
 from .guard import guard, logger
 from .process import service_name
 
@@ -181,13 +181,10 @@ class _Shim:
         record = await wrapped(*args, **kwargs)
         # From here on nothing of ours may raise: the record has left the client's buffer.
         if handed is not None and self._active(record.topic):
-            guard.run("getone", self._one, instance, handed, record)
+            guard.run("getone", consuming.one, instance, handed, record)
             if self._consume_hook is not None and handed.delivery is not None:
                 await self._hook(self._consume_hook, handed.delivery.span, record)
         return record
-
-    def _one(self, consumer: Any, handed: consuming.Handed, record: Any) -> None:
-        consuming.one(self._tracer, consumer, handed, record, self._service, self._config)
 
     async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getmany."""
@@ -195,35 +192,37 @@ class _Shim:
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
         if handed is not None and self._active():
-            guard.run(
-                "getmany", consuming.many, self._tracer, instance, handed, batch, started_ns, self._config
-            )
+            guard.run("getmany", consuming.many, instance, handed, batch, started_ns)
         return batch
 
     async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.stop: the last body is over, with the error on its way out if there is one."""
-        self._came_back("stop", instance, consuming.leaving_error())
-        return await wrapped(*args, **kwargs)
+        handed: consuming.Handed | None = instance.__dict__.get(_STATE)
+        last = guard.settle("stop", handed.finish, consuming.leaving_error()) if handed is not None else None
+        try:
+            return await wrapped(*args, **kwargs)
+        finally:
+            if last is not None:
+                guard.settle("stop", last.end_unless_adopted)
 
-    def _came_back(
-        self, site: str, consumer: Any, error: BaseException | None = None
-    ) -> consuming.Handed | None:
+    def _came_back(self, site: str, consumer: Any) -> consuming.Handed | None:
         """Ends what the consumer's caller had in hands; gives the consumer's state."""
         handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
         if handed is not None:
-            guard.settle(site, handed.finish, error, self._config)
+            guard.settle(site, handed.finish)
         return guard.run(site, self._handed, consumer)
 
     def _handed(self, consumer: Any) -> consuming.Handed:
         handed = consumer.__dict__.get(_STATE)
-        if not isinstance(handed, consuming.Handed):
+        if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self._tracer:
             group = consumer._group_id or ""
             base = _base(consumer._client, "process")
             if group:
                 base[names.GROUP] = group
-            handed = consumer.__dict__[_STATE] = consuming.Handed(base, group)
-        if names.CLUSTER_ID not in handed.base:
-            _add_cluster_id(handed.base, consumer._client)
+            source = Source(self._tracer, base, group, self._service, self._config)
+            handed = consumer.__dict__[_STATE] = consuming.Handed(source)
+        if names.CLUSTER_ID not in handed.source.base:
+            _add_cluster_id(handed.source.base, consumer._client)
         return handed
 
     async def _hook(self, hook: Callable[..., Any], *args: Any) -> None:

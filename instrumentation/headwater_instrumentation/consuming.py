@@ -7,26 +7,24 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, Tracer
+from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import headers as hdr
-from .config import Config
-from .delivery import KEY, Delivery, ambient_context, start
+from .delivery import KEY, Delivery, Source, ambient_context, start, unbegun
+from .guard import guard
 
 
 class Handed:
     """The state of one consumer: the delivery in its caller's hands, and how far it has read."""
 
-    def __init__(self, base: dict[str, Any], group: str) -> None:
-        self.base = base
-        """Attributes of every process span of this consumer."""
-        self.group = group
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.delivery: Delivery | None = None
         self._finaliser: weakref.finalize[Any, Any] | None = None
         self._highest: dict[tuple[str, int], int] = {}
 
-    def finish(self, error: BaseException | None, config: Config) -> None:
+    def finish(self, error: BaseException | None = None) -> Delivery | None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
         delivery, self.delivery = self.delivery, None
         if self._finaliser is not None:
@@ -34,15 +32,18 @@ class Handed:
             self._finaliser = None
         if delivery is not None:
             delivery.leave()
-            if not delivery.adopted:
-                delivery.end(error, config)
+            if error is not None and not delivery.adopted:
+                delivery.end(error)
+            elif not delivery.adopted:
+                delivery.end_soon()
+        return delivery
 
     def begin(self, consumer: Any, delivery: Delivery | None) -> None:
         """Puts a delivery into the caller's hands; one that nobody fetches after ends with its consumer."""
         self.delivery = delivery
         if delivery is not None:
             delivery.enter()
-            self._finaliser = weakref.finalize(consumer, _truncated, delivery)
+            self._finaliser = weakref.finalize(consumer, guard.settle, "collected", _truncated, delivery)
 
     def seen(self, record: Any) -> bool:
         """Whether this process was handed the record, or a later one of its partition, before; notes it."""
@@ -65,35 +66,30 @@ def extract(headers: Any, context: Context) -> Context:
     return propagate.extract(headers, context=context, getter=hdr.GETTER)
 
 
-def one(tracer: Tracer, consumer: Any, handed: Handed, record: Any, service: str, config: Config) -> None:
+def one(consumer: Any, handed: Handed, record: Any) -> None:
     """The caller of getone gets ``record``; its body begins now."""
     redelivered = handed.seen(record)
-    if config.process_span != "auto":
-        return
-    handed.begin(
-        consumer, start(tracer, record, handed.base, handed.group, service, config, extract, redelivered)
-    )
+    if handed.source.config.process_span == "auto":
+        handed.begin(consumer, start(record, handed.source, extract, redelivered))
+    else:
+        unbegun(record, handed.source, redelivered)
 
 
-def many(
-    tracer: Tracer,
-    consumer: Any,
-    handed: Handed,
-    batch: dict[Any, list[Any]],
-    started_ns: int,
-    config: Config,
-) -> None:
+def many(consumer: Any, handed: Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:
     """The caller of getmany gets a batch: a poll span that is over, and a body that begins now."""
-    records = [record for part in batch.values() for record in part]
+    source, config = handed.source, handed.source.config
+    records = [
+        record for part in batch.values() for record in part if record.topic not in config.topics_exclude
+    ]
     if not records:
         return
     for record in records:
-        handed.seen(record)
+        unbegun(record, source, handed.seen(record))
     topics = {record.topic for record in records}
     topic = next(iter(topics)) if len(topics) == 1 else None
     links = _links(records, config.links_max)
     values: dict[str, Any] = {
-        **handed.base,
+        **source.base,
         names.BATCH_COUNT: len(records),
         names.OFFSETS: _ranges(records),
     }
@@ -103,13 +99,15 @@ def many(
     suffix = f" {topic}" if topic else ""
     if config.receive_span == "batch":
         poll = {**values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
-        span = tracer.start_span(
+        span = source.tracer.start_span(
             f"poll{suffix}", ambient, SpanKind.CLIENT, poll, links, start_time=started_ns
         )
         span.end()
     if config.process_span == "auto":
-        delivery = Delivery(None, handed.group, ambient)
-        delivery.span = tracer.start_span(f"process{suffix}", ambient, SpanKind.CONSUMER, values, links)
+        delivery = Delivery(None, source, ambient)
+        delivery.span = source.tracer.start_span(
+            f"process{suffix}", ambient, SpanKind.CONSUMER, values, links
+        )
         delivery.context = otel_context.set_value(
             KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
         )

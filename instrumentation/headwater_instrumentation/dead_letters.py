@@ -42,7 +42,9 @@ def _marked(
 ) -> hdr.Headers:
     own = hdr.copied(record.headers)
     delivery = record_delivery(record)
-    group = group or hdr.last(own, hdr.ORIGIN_GROUP) or (delivery.group if delivery is not None else None)
+    group = (
+        group or hdr.last(own, hdr.ORIGIN_GROUP) or (delivery.source.group if delivery is not None else None)
+    )
     known = hdr.last(own, hdr.ORIGIN_TOPIC)
     origin = (
         known or record.topic,

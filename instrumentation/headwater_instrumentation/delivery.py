@@ -1,6 +1,8 @@
 """The delivery that is being handled: its span, its context, and what sends inside it inherit."""
 
+import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -12,22 +14,36 @@ from . import attributes as names
 from . import context as ctx
 from . import headers as hdr
 from .config import Config
+from .guard import guard
 
 KEY = otel_context.create_key("headwater-delivery")
 ON_RECORD = "_headwater_delivery"
 """Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where records are handed out, and how their handling is recorded."""
+
+    tracer: Tracer
+    base: dict[str, Any]
+    """Attributes of every process span."""
+    group: str
+    service: str
+    config: Config
+
+
 class Delivery:
     """One handing of a record (or a batch) to a handler's body."""
 
-    __slots__ = ("adopted", "ambient", "context", "ended", "group", "lineage", "pathway", "record", "span",
-                 "__weakref__")  # fmt: skip
+    __slots__ = ("adopted", "ambient", "context", "ended", "lineage", "pathway", "record", "redelivered",
+                 "source", "span", "__weakref__")  # fmt: skip
 
-    def __init__(self, record: Any, group: str, ambient: Context) -> None:
+    def __init__(self, record: Any, source: Source, ambient: Context, redelivered: bool = False) -> None:
         self.record = record
         """None for a batch."""
-        self.group = group
+        self.source = source
+        self.redelivered = redelivered
         self.ambient = ambient
         """The context around the handler, without any delivery of ours; restored afterwards."""
         self.lineage: ctx.Lineage | None = None
@@ -60,14 +76,24 @@ class Delivery:
         if otel_context.get_value(KEY) is self:
             otel_context.attach(self.ambient)
 
-    def end(self, error: BaseException | None = None, config: Config | None = None) -> None:
+    def end(self, error: BaseException | None = None, at_ns: int | None = None) -> None:
         """Ends the span once, with the error that left the body."""
         if self.ended:
             return
         self.ended = True
         if error is not None:
-            failed(self.span, error, config)
-        self.span.end()
+            failed(self.span, error, self.source.config)
+        self.span.end(at_ns)
+
+    def end_soon(self) -> None:
+        """Ends the span as of now, unless a task that the body has just created takes over at its first step."""
+        now_ns = time.time_ns()
+        asyncio.get_running_loop().call_soon(guard.settle, "process", self.end_unless_adopted, now_ns)
+
+    def end_unless_adopted(self, at_ns: int | None = None) -> None:
+        """Ends the span where nobody looks after it."""
+        if not self.adopted:
+            self.end(None, at_ns)
 
 
 def _nothing() -> None:
@@ -96,37 +122,35 @@ def ambient_context() -> Context:
     return context
 
 
-def start(
-    tracer: Tracer,
-    record: Any,
-    base: dict[str, Any],
-    group: str,
-    service: str,
-    config: Config,
-    extract: Any,
-    redelivered: bool,
-) -> Delivery | None:
+def unbegun(record: Any, source: Source, redelivered: bool) -> None:
+    """Notes on a record where it came from, for a ``process()`` to come."""
+    delivery = Delivery(record, source, Context(), redelivered)
+    delivery.ended = True
+    record.__dict__[ON_RECORD] = delivery
+
+
+def start(record: Any, source: Source, extract: Any, redelivered: bool) -> Delivery | None:
     """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
     ambient = ambient_context()
     around = trace.get_current_span(ambient)
     if _covers(around, record):
         return None
     headers = record.headers or ()
-    delivery = Delivery(record, group, ambient)
+    delivery = Delivery(record, source, ambient, redelivered)
     extracted = extract(headers, ambient)
     sender = trace.get_current_span(extracted).get_span_context()
     has_sender = sender.is_valid and sender is not around.get_span_context()
     delivery.lineage = ctx.parse(hdr.last(headers, ctx.NAME))
-    values = _record_values(record, base, headers, delivery, service, redelivered)
+    values = _record_values(record, headers, delivery)
     parent = extracted
-    if config.process_parent == "ambient" or around.get_span_context().is_valid:
+    if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, extracted)
     link_values = {
         names.TOPIC: record.topic,
         names.PARTITION: str(record.partition),
         names.OFFSET: record.offset,
     }
-    delivery.span = tracer.start_span(
+    delivery.span = source.tracer.start_span(
         f"process {record.topic}",
         context=parent,
         kind=SpanKind.CONSUMER,
@@ -147,15 +171,15 @@ def _covers(span: trace.Span, record: Any) -> bool:
         values is not None
         and getattr(span, "kind", None) is SpanKind.CONSUMER
         and values.get(names.SYSTEM) == names.KAFKA
+        and values.get(names.TOPIC) in (None, record.topic)
         and values.get(names.OFFSET, values.get("messaging.kafka.message.offset")) == record.offset
     )
 
 
-def _record_values(
-    record: Any, base: dict[str, Any], headers: Any, delivery: Delivery, service: str, redelivered: bool
-) -> dict[str, Any]:
+def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, Any]:
+    source = delivery.source
     values = {
-        **base,
+        **source.base,
         names.TOPIC: record.topic,
         names.PARTITION: str(record.partition),
         names.OFFSET: record.offset,
@@ -168,7 +192,7 @@ def _record_values(
         values[names.BODY_SIZE] = record.serialized_value_size
     if record.value is None:
         values[names.TOMBSTONE] = True
-    if redelivered:
+    if delivery.redelivered:
         values[names.REDELIVERED] = True
     origin_topic = record.topic
     if (role := hdr.last(headers, hdr.ROLE)) is not None:
@@ -178,7 +202,7 @@ def _record_values(
         values[names.EVENT_ID] = lineage.event_id
         values[names.HOP] = lineage.hop
     before = lineage.pathway if lineage is not None else ctx.START
-    delivery.pathway = ctx.prefix(before, service, "process", "in", origin_topic, delivery.group)
+    delivery.pathway = ctx.prefix(before, source.service, "process", "in", origin_topic, source.group)
     values[names.PATHWAY] = delivery.pathway
     return values
 

@@ -1,6 +1,6 @@
 """``process(record)``: the handler's body, said explicitly; and ``current_event()`` inside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -67,7 +67,7 @@ class process:  # noqa: N801 - used like a function: with process(record)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
     ) -> None:
-        guard.run("process", self._end, error)
+        guard.settle("process", self._end, error)
 
     async def __aenter__(self) -> "process":
         return self.__enter__()
@@ -83,18 +83,13 @@ class process:  # noqa: N801 - used like a function: with process(record)
         self._outer = otel_context.get_current()
         delivery = record_delivery(self._record)
         if delivery is None or delivery.ended:
-            outer = deliveries.current()
-            group = self._group or (delivery or outer or _NO_GROUP).group
-            delivery = deliveries.start(
-                trace.get_tracer("headwater_instrumentation", schema_url=names.SCHEMA_URL),
-                self._record,
-                _explicit_base(group),
-                group,
-                service_name(),
-                Config.read(),
-                _extract,
-                False,
-            )
+            before = delivery or deliveries.current()
+            source = before.source if before is not None else _source()
+            if self._group:
+                base = {**source.base, names.GROUP: self._group}
+                source = replace(source, group=self._group, base=base)
+            redelivered = delivery is not None and delivery.redelivered
+            delivery = deliveries.start(self._record, source, _extract, redelivered)
         if delivery is not None:
             delivery.adopted = True
             delivery.enter()
@@ -104,7 +99,7 @@ class process:  # noqa: N801 - used like a function: with process(record)
         from opentelemetry import context as otel_context
 
         if self._delivery is not None:
-            self._delivery.end(error, Config.read())
+            self._delivery.end(error)
             ambient = self._outer
             while isinstance(found := otel_context.get_value(deliveries.KEY, ambient), deliveries.Delivery):
                 if not found.ended:
@@ -113,22 +108,11 @@ class process:  # noqa: N801 - used like a function: with process(record)
             otel_context.attach(ambient)
 
 
-class _NoGroup:
-    group = ""
-
-
-_NO_GROUP: Any = _NoGroup()
-
-
-def _explicit_base(group: str) -> dict[str, Any]:
-    base: dict[str, Any] = {
-        names.SYSTEM: names.KAFKA,
-        names.OPERATION_NAME: "process",
-        names.OPERATION_TYPE: "process",
-    }
-    if group:
-        base[names.GROUP] = group
-    return base
+def _source() -> deliveries.Source:
+    """For a record that no instrumented consumer handed out."""
+    base = {names.SYSTEM: names.KAFKA, names.OPERATION_NAME: "process", names.OPERATION_TYPE: "process"}
+    tracer = trace.get_tracer("headwater_instrumentation", schema_url=names.SCHEMA_URL)
+    return deliveries.Source(tracer, base, "", service_name(), Config.read())
 
 
 def _extract(headers: Any, context: Any) -> Any:
