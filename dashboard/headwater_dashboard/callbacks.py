@@ -171,20 +171,21 @@ def _sql(app: Dash, live: Live) -> None:
         Output("sql-grid", "columnDefs"),
         Output("sql-grid", "rowData"),
         Output("sql-said", "children"),
+        Output("sql-answer", "hidden"),
         Input("sql-run", "n_clicks"),
         State("sql-text", "value"),
         prevent_initial_call=True,
     )
-    async def answered(_clicks: int | None, statement: str | None) -> tuple[Any, Any, Any]:
+    async def answered(_clicks: int | None, statement: str | None) -> tuple[Any, Any, Any, Any]:
         def ask() -> Any:
             return live.source.query((statement or "").strip().rstrip(";"))
 
         try:
             answer = await asyncio.to_thread(ask)
         except HeadwaterError as error:
-            return no_update, no_update, f"✗ {error}"
+            return no_update, no_update, f"✗ {error}", no_update
         live.worked()
-        return sql.grid(answer)
+        return *sql.grid(answer), False
 
     app.clientside_callback(  # type: ignore[no-untyped-call]
         "function(n){return !!n}",

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 import api_helpers
 import store_helpers as told
@@ -205,3 +206,20 @@ def test_a_store_without_data_says_what_to_do(tmp_path: Path, chromium: Path) ->
                 browser.shown(words)
     finally:
         empty.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_breaks_a_rule_of_accessibility(web: str, chromium: Path, scheme: str) -> None:
+    with browsing(web, chromium, scheme) as browser:
+        for place, words in (
+            ("/", "stalled"),
+            ("/flows", "checkout → payments → inventory"),
+            (f"/flow/{told.trace('order-2')}", "order-2"),
+            ("/queues", "stalled"),
+            ("/dead-letters", "no such currency"),
+            ("/sql", "One row a span"),
+        ):
+            browser.go(place)
+            browser.shown(words, "● live")
+            found = Axe().run(browser.page).response["violations"]
+            assert [(place, one["id"], one["nodes"][0]["html"][:200]) for one in found] == []

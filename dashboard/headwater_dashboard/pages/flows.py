@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import dash_ag_grid as dag
+import dash_mantine_components as dmc
 from dash import dcc, html
 
 from headwater_analysis import flows
@@ -83,8 +84,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
                         id="flows-filter", value=query.get("q", ""), debounce=True, type="text", className="filter",
                         placeholder='service:payments topic:orders* status:error wait>2s "words"',
                     ),
-                    dcc.Dropdown(list(RANGES), query.get("from", "1h"), id="flows-range", clearable=False,
-                                 className="range"),
+                    dmc.SegmentedControl(id="flows-range", data=list(RANGES), value=query.get("from", "1h"), size="xs"),
                     html.Span(heading(found, query), id="flows-heading"),
                 ],
                 className="bar",

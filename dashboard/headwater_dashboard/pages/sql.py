@@ -40,7 +40,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
                     html.Div(
                         [
                             dcc.Textarea(id="sql-text", value=query.get("q", FIRST), className="editor",
-                                         spellCheck=False),
+                                         title="SQL statement", spellCheck=False),
                             html.Div(
                                 [
                                     html.Button("Run (ctrl+Enter)", id="sql-run", className="button"),
@@ -58,7 +58,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
             ),
             html.Div(dag.AgGrid(id="sql-grid", columnDefs=[], rowData=[], className="ag-theme-quartz",
                                 style={"height": "45vh"}, csvExportParams={"fileName": "headwater.csv"}),
-                     id="sql-answer"),
+                     id="sql-answer", hidden=True),
         ]
     )  # fmt: skip
 
@@ -71,10 +71,7 @@ def grid(answer: Answer) -> tuple[list[dict[str, Any]], list[dict[str, Any]], st
         for name, title in zip(names, answer.columns, strict=True)
     ]
     rows = [dict(zip(names, map(_plain, row), strict=True)) for row in answer.rows]
-    cut = {
-        "rows": f"; cut at {len(answer.rows):,} rows, ask for fewer",
-        "time": "; cut by the limit of time",
-    }.get(answer.cut or "", "")
+    cut = f"; cut by the limit of {answer.cut}, ask for fewer" if answer.cut else ""
     return columns, rows, f"{len(answer.rows):,} row{'' if len(answer.rows) == 1 else 's'}{cut}"
 
 

@@ -26,9 +26,8 @@ class OverviewView(View):
 
     name_in_path = "overview"
     DEFAULT_CSS = """
-    OverviewView Table { height: 7; margin-bottom: 1; }
+    OverviewView Table { height: 1fr; min-height: 3; max-height: 7; margin-bottom: 1; }
     OverviewView .title { height: 1; padding: 0 1; text-style: bold; }
-    OverviewView { overflow-y: auto; }
     """
 
     def compose(self) -> ComposeResult:

@@ -111,9 +111,7 @@ class SqlView(View):
         table._key = lambda row: (self._answers, row[0])
         table.cursor = 0
         table.show(list(enumerate(answer.rows)))
-        cut = {"rows": ", cut there: ask for fewer", "time": ", cut by the limit of time"}.get(
-            answer.cut or "", ""
-        )
+        cut = f", cut by the limit of {answer.cut}: ask for fewer" if answer.cut else ""
         self.query_one("#sql-head", Static).update(f"{len(answer.rows):,} rows{cut}")
 
     @staticmethod
