@@ -39,8 +39,9 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
                 [
                     html.Div(
                         [
+                            html.Label("One SELECT over the public relations", htmlFor="sql-text", className="quiet"),
                             dcc.Textarea(id="sql-text", value=query.get("q", FIRST), className="editor",
-                                         title="SQL statement", spellCheck=False),
+                                         spellCheck=False),
                             html.Div(
                                 [
                                     html.Button("Run (ctrl+Enter)", id="sql-run", className="button"),
