@@ -1,39 +1,26 @@
-"""The terminal application: views, history, global keys; no queries."""
+"""The terminal application: history, and what the global keys do; no queries."""
 
 import json
-import time
 from dataclasses import asdict, is_dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from textual import work
-from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import Input
 
-from headwater_analysis import format as fmt
-from headwater_analysis.errors import HeadwaterError, Unavailable
 from headwater_analysis.source import Source
 
 from . import clipboard
-from .messages import Ask, Go
-from .poller import Poller
-from .screens.dead_letters import DeadLettersView
-from .screens.flow import FlowView
-from .screens.flows import FlowsView
+from .frame import TICK_SECONDS, Frame
+from .messages import Go
 from .screens.help import HelpScreen
-from .screens.overview import OverviewView
-from .screens.queues import QueuesView
-from .screens.sql import SqlView
-from .screens.view import View
 from .state import VIEWS, Location
 
-TICK_SECONDS = 1.0
-STALE_NS = 15_000_000_000
+HISTORY = 100
+"""Places remembered on the way back."""
 
 
-class HeadwaterApp(App[None]):
-    """Shows one view at a time; ``location`` is where it starts."""
+class HeadwaterApp(Frame):
+    """The frame with its keys."""
 
     TITLE = "headwater"
     CSS_PATH = "app.tcss"
@@ -57,111 +44,9 @@ class HeadwaterApp(App[None]):
     ]
 
     def __init__(self, source: Source, location: str = "/", tick: float = TICK_SECONDS) -> None:
-        super().__init__()
-        self.poller = Poller(source)
-        self._start = location
-        self._tick_seconds = tick
+        super().__init__(source, location, tick)
         self._back: list[Location] = []
         self._forward: list[Location] = []
-        self._asked: View | None = None
-
-    def compose(self) -> ComposeResult:
-        yield Static("", id="top")
-        with ContentSwitcher(initial="view-overview", id="views"):
-            for kind in (OverviewView, FlowsView, FlowView, QueuesView, DeadLettersView, SqlView):
-                yield kind(id=f"view-{kind.name_in_path}")
-        yield Input(id="line")
-        yield Static("", id="status")
-        yield Footer(compact=True)
-
-    def on_mount(self) -> None:
-        self.frame.query_one("#line", Input).display = False
-        self.poller.start()
-        self._show(Location.parse(self._start))
-        self.set_interval(self._tick_seconds, self._tick)
-
-    def on_unmount(self) -> None:
-        self.poller.stop()
-
-    @property
-    def view(self) -> View:
-        """The view in front."""
-        current = self.frame.query_one("#views", ContentSwitcher).current or "view-overview"
-        return self.frame.query_one(f"#{current}", View)
-
-    @property
-    def frame(self) -> Screen[Any]:
-        """The screen with the views, whatever is laid over it."""
-        return self.screen_stack[0]
-
-    @property
-    def _ended(self) -> bool:
-        """The widgets are gone: an answer that comes now is for nobody."""
-        return not self.screen_stack or not self.frame.query("#top")
-
-    def _show(self, location: Location) -> None:
-        self.frame.query_one("#views", ContentSwitcher).current = f"view-{location.view}"
-        self.view.arrive(location)
-        self._status()
-        self._ask(self.view)
-
-    def _tick(self) -> None:
-        if self._ended:
-            return
-        self._status()
-        if self.poller.due():
-            self._ask(self.view)
-
-    def _ask(self, view: View) -> None:
-        question = view.question()
-        if question is not None:
-            self._in_thread(view, question)
-
-    @work(thread=True, group="questions")
-    def _in_thread(self, view: View, question: Any) -> None:
-        answer = self.poller.ask(question)
-        if self.is_running:
-            self.call_from_thread(self._answered, view, answer)
-
-    def _answered(self, view: View, answer: tuple[Any, HeadwaterError | None] | None) -> None:
-        if self._ended:
-            return
-        if answer is None:
-            self.set_timer(0.1, lambda: None if self._ended or view is not self.view else self._ask(view))
-            return
-        found, error = answer
-        if error is None:
-            view.show(found)
-        elif not isinstance(error, Unavailable):
-            view.failed(error)
-        self._status()
-
-    def _status(self) -> None:
-        poller, now = self.poller, time.time_ns()
-        names = "  ".join(
-            f"[reverse] {key} {title} [/]"
-            if self.view.name_in_path in (name, name.rstrip("s"))
-            else f"{key} {title}"
-            for key, (name, _, title) in VIEWS.items()
-        )
-        self.frame.query_one("#top", Static).update(names)
-        if poller.error is not None:
-            age = fmt.age(poller.answered_ns, now)
-            text = f"[b]✗ disconnected[/b]  {poller.error}  (shown: {age})"
-        elif poller.paused:
-            text = f"⏸ paused  {fmt.age(poller.answered_ns, now)}; Space resumes"
-        elif poller.answered_ns is None:
-            text = "… asking"
-        elif now - poller.answered_ns > STALE_NS:
-            text = f"▲ last answer {fmt.age(poller.answered_ns, now)}"
-        else:
-            text = "● live"
-        status = self.frame.query_one("#status", Static)
-        status.update(f"{text}   {poller.source.label}   {self.view.here().text()[:60]}")
-        status.set_class(poller.error is not None, "bad")
-
-    def on_ask(self, message: Ask) -> None:
-        self._ask(self.view)
 
     def on_go(self, message: Go) -> None:
         self.action_go(message.location)
@@ -169,9 +54,9 @@ class HeadwaterApp(App[None]):
     def action_go(self, place: str) -> None:
         """Shows another place and remembers this one."""
         self._back.append(self.view.here())
-        del self._back[:-100]
+        del self._back[:-HISTORY]
         self._forward.clear()
-        self._show(Location.parse(place))
+        self.show(Location.parse(place))
 
     async def action_back(self) -> None:
         """Back to where one came from; at the end of the way it asks nothing and stays."""
@@ -180,23 +65,23 @@ class HeadwaterApp(App[None]):
             self._close_line()
         elif self._back:
             self._forward.append(self.view.here())
-            self._show(self._back.pop())
+            self.show(self._back.pop())
         elif self.view.name_in_path != "overview":
-            self._show(Location("overview"))
+            self.show(Location("overview"))
         else:
             self.notify("ctrl+q quits.")
 
     def action_forward(self) -> None:
         if self._forward:
             self._back.append(self.view.here())
-            self._show(self._forward.pop())
+            self.show(self._forward.pop())
 
     def action_ask(self) -> None:
-        self._ask(self.view)
+        self.ask(self.view)
 
     def action_pause(self) -> None:
         self.poller.paused = not self.poller.paused
-        self._status()
+        self.say_state()
 
     def action_range(self) -> None:
         self.notify(f"the last {self.view.next_range()}", timeout=2)
