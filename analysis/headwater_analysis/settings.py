@@ -148,7 +148,11 @@ def _parser(command: Command, options: Sequence[Option]) -> _Parser:
         count = "*" if positional.many else "?" if positional.optional else None
         parser.add_argument(positional.name, help=positional.help, nargs=count)
     for option in options:
-        default = "" if option.default in (None, False, (), "") else f" Default: {option.default}."
+        default = (
+            ""
+            if option.default in (None, False, "") or option.kind == "list"
+            else f" Default: {option.default}."
+        )
         wanted: dict[str, Any] = {"dest": option.key, "default": None, "help": (option.help + default)}
         wanted["help"] = wanted["help"].replace("%", "%%")
         if option.kind == "flag":

@@ -4,14 +4,14 @@ import sys
 import weakref
 from typing import Any
 
-from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import SpanKind
 
 from . import attributes as names
+from . import batches
 from . import headers as hdr
-from .delivery import KEY, Delivery, Source, ambient_context, start, unbegun
+from .delivery import Delivery, Source, ambient_context, start, unbegun
 from .guard import guard
 
 
@@ -85,59 +85,14 @@ def many(consumer: Any, handed: Handed, batch: dict[Any, list[Any]], started_ns:
         return
     for record in records:
         unbegun(record, source, handed.seen(record))
-    topics = {record.topic for record in records}
-    topic = next(iter(topics)) if len(topics) == 1 else None
-    links = _links(records, config.links_max)
-    values: dict[str, Any] = {
-        **source.base,
-        names.BATCH_COUNT: len(records),
-        names.OFFSETS: _ranges(records),
-    }
-    if topic is not None:
-        values[names.TOPIC] = topic
     ambient = ambient_context()
-    suffix = f" {topic}" if topic else ""
+    batch_values, links = batches.values(records, source), batches.links(records, config.links_max)
     if config.receive_span == "batch":
-        poll = {**values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
-        span = source.tracer.start_span(
-            f"poll{suffix}", ambient, SpanKind.CLIENT, poll, links, start_time=started_ns
-        )
-        span.end()
+        poll = {**batch_values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
+        name = batches.span_name("poll", batch_values)
+        source.tracer.start_span(name, ambient, SpanKind.CLIENT, poll, links, start_time=started_ns).end()
     if config.process_span == "auto":
-        delivery = Delivery(None, source, ambient)
-        delivery.span = source.tracer.start_span(
-            f"process{suffix}", ambient, SpanKind.CONSUMER, values, links
-        )
-        delivery.context = otel_context.set_value(
-            KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
-        )
-        handed.begin(consumer, delivery)
-
-
-def _links(records: list[Any], at_most: int) -> list[Link]:
-    links = []
-    for record in records[:at_most]:
-        sender = trace.get_current_span(extract(record.headers or (), Context())).get_span_context()
-        if sender.is_valid:
-            place = {
-                names.TOPIC: record.topic,
-                names.PARTITION: str(record.partition),
-                names.OFFSET: record.offset,
-            }
-            links.append(Link(sender, place))
-    return links
-
-
-def _ranges(records: list[Any]) -> list[str]:
-    """Every offset of the batch, as ranges without loss: topic:partition:first-last."""
-    ranges: list[list[Any]] = []
-    for record in records:
-        last = ranges[-1] if ranges else None
-        if last and last[:2] == [record.topic, record.partition] and record.offset == last[3] + 1:
-            last[3] = record.offset
-        else:
-            ranges.append([record.topic, record.partition, record.offset, record.offset])
-    return [f"{topic}:{partition}:{first}-{final}" for topic, partition, first, final in ranges]
+        handed.begin(consumer, batches.start(len(records), source, batch_values, links, ambient))
 
 
 def leaving_error() -> BaseException | None:

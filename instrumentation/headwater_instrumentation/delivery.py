@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -32,16 +32,22 @@ class Source:
     service: str
     config: Config
 
+    def of_group(self, group: str) -> "Source":
+        """The same for another consumer group."""
+        return replace(self, group=group, base={**self.base, names.GROUP: group})
+
 
 class Delivery:
     """One handing of a record (or a batch) to a handler's body."""
 
     __slots__ = ("adopted", "ambient", "context", "ended", "lineage", "pathway", "record", "redelivered",
-                 "source", "span", "__weakref__")  # fmt: skip
+                 "size", "source", "span", "__weakref__")  # fmt: skip
 
     def __init__(self, record: Any, source: Source, ambient: Context, redelivered: bool = False) -> None:
         self.record = record
         """None for a batch."""
+        self.size = 1
+        """Records in it."""
         self.source = source
         self.redelivered = redelivered
         self.ambient = ambient
@@ -112,6 +118,13 @@ def current() -> Delivery | None:
     """The delivery whose body is running here."""
     found = otel_context.get_value(KEY)
     return found if isinstance(found, Delivery) else None
+
+
+def restore(outer: Context) -> None:
+    """Makes a context current again, without the deliveries in it that are over."""
+    while isinstance(found := otel_context.get_value(KEY, outer), Delivery) and found.ended:
+        outer = found.ambient
+    otel_context.attach(outer)
 
 
 def ambient_context() -> Context:
@@ -195,6 +208,8 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     if delivery.redelivered:
         values[names.REDELIVERED] = True
     origin_topic = record.topic
+    if (compensates := hdr.last(headers, hdr.COMPENSATES)) is not None:
+        values[names.COMPENSATES] = compensates[:64]
     if (role := hdr.last(headers, hdr.ROLE)) is not None:
         values.update(marks(headers, role))
         origin_topic = hdr.last(headers, hdr.ORIGIN_TOPIC) or record.topic

@@ -18,6 +18,7 @@ DUE_MS = "headwater-due-ms"
 ERROR_TYPE = "headwater-error-type"
 ERROR_MESSAGE = "headwater-error-message"
 REPLAY = "headwater-replay"
+COMPENSATES = "headwater-compensates"
 MARKS = (ROLE, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_GROUP, ATTEMPT, DUE_MS, ERROR_TYPE,
          ERROR_MESSAGE)  # fmt: skip
 

@@ -1,9 +1,10 @@
 """``process(record)``: the handler's body, said explicitly; and ``current_event()`` inside it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 
 from . import attributes as names
@@ -78,16 +79,13 @@ class process:  # noqa: N801 - used like a function: with process(record)
         self.__exit__(kind, error, trace_back)
 
     def _begin(self) -> None:
-        from opentelemetry import context as otel_context
-
         self._outer = otel_context.get_current()
         delivery = record_delivery(self._record)
         if delivery is None or delivery.ended:
             before = delivery or deliveries.current()
-            source = before.source if before is not None else _source()
+            source = before.source if before is not None else bare_source()
             if self._group:
-                base = {**source.base, names.GROUP: self._group}
-                source = replace(source, group=self._group, base=base)
+                source = source.of_group(self._group)
             redelivered = delivery is not None and delivery.redelivered
             delivery = deliveries.start(self._record, source, _extract, redelivered)
         if delivery is not None:
@@ -96,19 +94,12 @@ class process:  # noqa: N801 - used like a function: with process(record)
         self._delivery = delivery
 
     def _end(self, error: BaseException | None) -> None:
-        from opentelemetry import context as otel_context
-
         if self._delivery is not None:
             self._delivery.end(error)
-            ambient = self._outer
-            while isinstance(found := otel_context.get_value(deliveries.KEY, ambient), deliveries.Delivery):
-                if not found.ended:
-                    break
-                ambient = found.ambient
-            otel_context.attach(ambient)
+            deliveries.restore(self._outer)
 
 
-def _source() -> deliveries.Source:
+def bare_source() -> deliveries.Source:
     """For a record that no instrumented consumer handed out."""
     base = {names.SYSTEM: names.KAFKA, names.OPERATION_NAME: "process", names.OPERATION_TYPE: "process"}
     tracer = trace.get_tracer("headwater_instrumentation", schema_url=names.SCHEMA_URL)

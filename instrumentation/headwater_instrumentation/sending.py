@@ -55,6 +55,9 @@ def begin(
     role = hdr.last(out, hdr.ROLE) if out else None
     if role is not None:
         values.update(marks(out, role))
+    compensates = hdr.last(out, hdr.COMPENSATES) if out else None
+    if compensates is not None and (role is not None or not _copied_along(delivery, compensates)):
+        values[names.COMPENSATES] = compensates[:64]
     values[names.EVENT_ID] = lineage.event_id
     values[names.HOP] = lineage.hop
     values[names.PATHWAY] = lineage.pathway
@@ -83,6 +86,12 @@ def _consumed(delivery: Delivery | None, traceparent: str) -> bool:
     return hdr.last(delivery.record.headers or (), hdr.TRACEPARENT) == traceparent
 
 
+def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
+    """Whether the mark is that of the record being handled: what follows from a compensation is none itself."""
+    record = delivery.record if delivery is not None else None
+    return record is not None and hdr.last(record.headers or (), hdr.COMPENSATES) == compensates
+
+
 def _injected(span: trace.Span, out: hdr.Headers) -> hdr.Headers:
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context=trace.set_span_in_context(span))
@@ -108,8 +117,7 @@ def _lineage(
         same = ctx.parse(hdr.last(out, ctx.NAME)) or consumed
         if same is not None:
             return same, None
-    given = next((text for name in hdr.EVENT_ID_HEADERS if (text := hdr.last(out, name))), None)
-    event_id = _as_id(given) if given else None
+    event_id = stated_event_id(out)
     if event_id is None or (consumed is not None and event_id == consumed.event_id):
         event_id = ctx.new_event_id()
     before = (delivery.pathway if delivery is not None else None) or ctx.START
@@ -122,6 +130,12 @@ def _lineage(
         ),
         consumed.event_id if consumed is not None else None,
     )
+
+
+def stated_event_id(headers: Any) -> str | None:
+    """The id that the service itself gave its event in a header; None where it gave none."""
+    given = next((text for name in hdr.EVENT_ID_HEADERS if (text := hdr.last(headers, name))), None)
+    return _as_id(given) if given else None
 
 
 def _as_id(text: str) -> str:

@@ -1,0 +1,159 @@
+"""The handling of several records at once: one span, linked to every sender, with every offset in it."""
+
+from types import TracebackType
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+
+from . import attributes as names
+from . import delivery as deliveries
+from . import headers as hdr
+from .delivery import Delivery, Source
+from .guard import guard
+from .process import bare_source
+from .sending import record_delivery
+
+FAILURES_AT_MOST = 100
+"""Span events that one batch gets for records that failed; the SDK keeps 128."""
+
+
+class process_batch:  # noqa: N801 - used like a function: with process_batch(records)
+    """The span of a batch's handling, as ``with process_batch(records) as batch:`` or ``async with``.
+
+    Takes over the span that ``getmany`` began by itself where the batch is the whole of it, else begins one of its
+    own. ``batch.fail(record, error)`` says which record failed while the others go on. Nothing of it ever raises, and
+    an error of the body passes through.
+    """
+
+    def __init__(self, records: Any, *, group: str | None = None) -> None:
+        self._records = records
+        self._group = group
+        self._delivery: Delivery | None = None
+        self._failures = 0
+        self._failed_with: str | None = None
+
+    def __enter__(self) -> "process_batch":
+        guard.run("process_batch", self._begin)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        guard.settle("process_batch", self._end, error)
+
+    async def __aenter__(self) -> "process_batch":
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace_back)
+
+    def fail(self, record: Any, error: BaseException) -> None:
+        """Notes that one record of the batch failed: its coordinates and the error's class."""
+        guard.settle("process_batch", self._fail, record, error)
+
+    def _begin(self) -> None:
+        self._outer = otel_context.get_current()
+        records = list(self._records)
+        if not records:
+            return
+        current = deliveries.current()
+        if current is not None and current.record is None and not current.adopted:
+            if current.size == len(records):
+                current.adopted = True
+                self._delivery = current
+                return
+        noted = record_delivery(records[0])
+        source = noted.source if noted is not None else bare_source()
+        if self._group:
+            source = source.of_group(self._group)
+        shared = values(records, source)
+        ambient = deliveries.ambient_context()
+        delivery = start(len(records), source, shared, links(records, source.config.links_max), ambient)
+        delivery.adopted = True
+        delivery.enter()
+        self._delivery = delivery
+
+    def _fail(self, record: Any, error: BaseException) -> None:
+        if self._delivery is None:
+            return
+        kind = type(error).__qualname__
+        self._failed_with = kind if self._failed_with in (None, kind) else "multiple"
+        self._failures += 1
+        if self._failures <= FAILURES_AT_MOST:
+            said: dict[str, Any] = {**place(record), names.ERROR_TYPE: kind}
+            self._delivery.span.add_event(names.FAILED_EVENT, said)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._delivery is None:
+            return
+        if error is None and self._failed_with is not None:
+            self._delivery.span.set_attribute(names.ERROR_TYPE, self._failed_with)
+            self._delivery.span.set_status(Status(StatusCode.ERROR))
+        self._delivery.end(error)
+        deliveries.restore(self._outer)
+
+
+def start(
+    size: int, source: Source, shared: dict[str, Any], linked: list[Link], ambient: Context
+) -> Delivery:
+    """Begins the span of a batch of ``size`` records; its context is not entered yet."""
+    delivery = Delivery(None, source, ambient)
+    delivery.size = size
+    name = span_name("process", shared)
+    delivery.span = source.tracer.start_span(name, ambient, SpanKind.CONSUMER, shared, linked)
+    delivery.context = otel_context.set_value(
+        deliveries.KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
+    )
+    return delivery
+
+
+def span_name(operation: str, shared: dict[str, Any]) -> str:
+    """The operation, and the topic where the batch has only one."""
+    topic = shared.get(names.TOPIC)
+    return operation if topic is None else f"{operation} {topic}"
+
+
+def values(records: list[Any], source: Source) -> dict[str, Any]:
+    """Attributes that describe a batch."""
+    found: dict[str, Any] = {
+        **source.base,
+        names.BATCH_COUNT: len(records),
+        names.OFFSETS: ranges(records),
+    }
+    topics = {record.topic for record in records}
+    if len(topics) == 1:
+        found[names.TOPIC] = topics.pop()
+    return found
+
+
+def place(record: Any) -> dict[str, Any]:
+    """A record's coordinates, as attributes."""
+    return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
+
+
+def links(records: list[Any], at_most: int) -> list[Link]:
+    """Links to the senders of the first records, each with the record's coordinates."""
+    found = []
+    for record in records[:at_most]:
+        context = propagate.extract(record.headers or (), context=Context(), getter=hdr.GETTER)
+        sender = trace.get_current_span(context).get_span_context()
+        if sender.is_valid:
+            found.append(Link(sender, place(record)))
+    return found
+
+
+def ranges(records: list[Any]) -> list[str]:
+    """Every offset of the batch, as ranges without loss: topic:partition:first-last."""
+    found: list[list[Any]] = []
+    for record in records:
+        last = found[-1] if found else None
+        if last and last[:2] == [record.topic, record.partition] and record.offset == last[3] + 1:
+            last[3] = record.offset
+        else:
+            found.append([record.topic, record.partition, record.offset, record.offset])
+    return [f"{topic}:{partition}:{first}-{final}" for topic, partition, first, final in found]
