@@ -15,11 +15,13 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from . import attributes as names
-from . import consuming, sending
+from . import clients, consuming, sending, transactions
 from .config import Config
 from .delivery import Source, failed
 from .guard import guard, logger
 from .process import service_name
+from .settling import Commits
+from .transactions import Transactions
 
 SUPPORTED = "aiokafka >= 0.8, < 1"
 _STATE = "_headwater_state"
@@ -51,6 +53,15 @@ class AIOKafkaInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
             self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)
             self._wrap(client.AIOKafkaConsumer, "stop", shim.stop)
+            commits = Commits(shim.tracer, shim.active)
+            self._wrap(client.AIOKafkaConsumer, "commit", commits.asked)
+            coordinator = import_module("aiokafka.consumer.group_coordinator")
+            self._wrap(coordinator.GroupCoordinator, "_do_commit_offsets", commits.done)
+            whole = Transactions(shim.tracer, shim.active)
+            self._wrap(client.AIOKafkaProducer, "begin_transaction", whole.begin)
+            self._wrap(client.AIOKafkaProducer, "commit_transaction", whole.commit)
+            self._wrap(client.AIOKafkaProducer, "abort_transaction", whole.abort)
+            self._wrap(client.AIOKafkaProducer, "send_offsets_to_transaction", whole.offsets)
             self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
         except Exception as error:
             # Raising here would stop every instrumentation that is loaded after this one.
@@ -97,7 +108,7 @@ class _Shim:
     """The wrappers, with what was given to ``instrument``."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._tracer = trace.get_tracer(
+        self.tracer = trace.get_tracer(
             "headwater_instrumentation.aiokafka",
             tracer_provider=options.get("tracer_provider"),
             schema_url=names.SCHEMA_URL,
@@ -112,13 +123,14 @@ class _Shim:
         resource = getattr(self._provider, "resource", None)
         return str(getattr(resource, "attributes", {}).get("service.name") or service_name())
 
-    def _active(self, topic: str | None = None) -> bool:
+    def active(self, topic: str | None = None) -> bool:
+        """Whether a call is recorded: no circuit open, nothing switched off."""
         return not guard.open and is_instrumentation_enabled() and topic not in self._config.topics_exclude
 
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
         given = {**dict(zip(_SEND_ARGUMENTS, args, strict=False)), **kwargs}
-        if not self._active(given.get("topic")) or "topic" not in given or len(args) > len(_SEND_ARGUMENTS):
+        if not self.active(given.get("topic")) or "topic" not in given or len(args) > len(_SEND_ARGUMENTS):
             return await wrapped(*args, **kwargs)
         if isinstance(given.get("headers"), Iterator):
             # Readable once only, and needed again if the span cannot be begun.
@@ -144,15 +156,15 @@ class _Shim:
         state = producer.__dict__.get(_STATE)
         if state is None:
             state = producer.__dict__[_STATE] = {
-                "base": _base(producer.client, "send"),
+                "base": clients.base(producer.client, "send", "send"),
                 "inject": True,
                 "proven": False,
             }
         base = state["base"]
         if names.CLUSTER_ID not in base:
-            _add_cluster_id(base, producer.client)
+            clients.add_cluster_id(base, producer.client)
         span, headers = sending.begin(
-            self._tracer,
+            self.tracer,
             given["topic"],
             given.get("value"),
             given.get("headers"),
@@ -160,6 +172,7 @@ class _Shim:
             self._service,
             self._config,
             state["inject"],
+            transactions.current(producer),
         )
         # What the client accepts where there is nothing to say: its own default.
         return span, headers or (None if given.get("headers") is None else headers)
@@ -180,7 +193,7 @@ class _Shim:
         handed = self._came_back("getone", instance)
         record = await wrapped(*args, **kwargs)
         # From here on nothing of ours may raise: the record has left the client's buffer.
-        if handed is not None and self._active(record.topic):
+        if handed is not None and self.active(record.topic):
             guard.run("getone", consuming.one, instance, handed, record)
             if self._consume_hook is not None and handed.delivery is not None:
                 await self._hook(self._consume_hook, handed.delivery.span, record)
@@ -191,7 +204,7 @@ class _Shim:
         handed = self._came_back("getmany", instance)
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
-        if handed is not None and self._active():
+        if handed is not None and self.active():
             guard.run("getmany", consuming.many, instance, handed, batch, started_ns)
         return batch
 
@@ -214,15 +227,15 @@ class _Shim:
 
     def _handed(self, consumer: Any) -> consuming.Handed:
         handed = consumer.__dict__.get(_STATE)
-        if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self._tracer:
+        if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self.tracer:
             group = consumer._group_id or ""
-            base = _base(consumer._client, "process")
+            base = clients.base(consumer._client, "process", "process")
             if group:
                 base[names.GROUP] = group
-            source = Source(self._tracer, base, group, self._service, self._config)
+            source = Source(self.tracer, base, group, self._service, self._config)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
         if names.CLUSTER_ID not in handed.source.base:
-            _add_cluster_id(handed.source.base, consumer._client)
+            clients.add_cluster_id(handed.source.base, consumer._client)
         return handed
 
     async def _hook(self, hook: Callable[..., Any], *args: Any) -> None:
@@ -241,39 +254,3 @@ def _reraise(error: Exception) -> None:
 def _failed_at_once(span: trace.Span, error: BaseException, config: Config) -> None:
     failed(span, error, config)
     span.end()
-
-
-def _base(client: Any, operation: str) -> dict[str, Any]:
-    """Attributes that all spans of a client share."""
-    base: dict[str, Any] = {
-        names.SYSTEM: names.KAFKA,
-        names.OPERATION_NAME: operation,
-        names.OPERATION_TYPE: operation,
-    }
-    if getattr(client, "_client_id", None):
-        base[names.CLIENT_ID] = client._client_id
-    host, port = _first_server(getattr(client, "_bootstrap_servers", None))
-    if host:
-        base[names.SERVER_ADDRESS] = host
-        base[names.SERVER_PORT] = port
-    return base
-
-
-def _first_server(servers: Any) -> tuple[str, int]:
-    """Host and port of the first bootstrap server, from text or a list; brackets of IPv6 taken off."""
-    first = servers.split(",")[0] if isinstance(servers, str) else str(next(iter(servers or ()), ""))
-    first = first.strip()
-    if first.startswith("["):
-        host, _, rest = first[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif first.count(":") > 1:
-        host, port = first, ""
-    else:
-        host, _, port = first.partition(":")
-    return host, int(port) if port.isdigit() else 9092
-
-
-def _add_cluster_id(base: dict[str, Any], client: Any) -> None:
-    found = getattr(getattr(client, "cluster", None), "_headwater_cluster_id", None)
-    if found:
-        base[names.CLUSTER_ID] = found

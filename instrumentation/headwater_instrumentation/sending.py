@@ -13,6 +13,7 @@ from . import context as ctx
 from . import headers as hdr
 from .config import Config
 from .delivery import ON_RECORD, Delivery, current, failed, marks
+from .transactions import Transaction
 
 TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
 
@@ -26,6 +27,7 @@ def begin(
     service: str,
     config: Config,
     write_headers: bool,
+    transaction: Transaction | None = None,
 ) -> tuple[trace.Span, hdr.Headers]:
     """Starts the span and gives the headers to send: a copy of the caller's with the context in it."""
     out = hdr.copied(headers)
@@ -64,7 +66,15 @@ def begin(
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
     around = trace.get_current_span().get_span_context()
-    span = tracer.start_span(f"send {topic}", kind=kind, attributes=values, links=links or None)
+    parent = None
+    if transaction is not None:
+        values[names.TRANSACTION_ID] = transaction.id
+        if around == transaction.around:
+            parent = trace.set_span_in_context(transaction.span)
+        else:
+            # Begun elsewhere, maybe around many handlers: a child of it would leave its own handler's flow.
+            links.append(Link(transaction.span.get_span_context()))
+    span = tracer.start_span(f"send {topic}", parent, kind=kind, attributes=values, links=links or None)
     if not write_headers:
         return span, out
     if not foreign:

@@ -10,7 +10,7 @@ from opentelemetry.trace import StatusCode
 
 from headwater_collector.demo.broker import Broker
 from headwater_instrumentation import attributes as names
-from headwater_instrumentation.aiokafka import _first_server
+from headwater_instrumentation.clients import first_server
 from instrumentation_helpers import Rig, attributes, got, traceparent, until, values
 
 
@@ -198,4 +198,4 @@ async def test_a_tombstone_says_so(rig: Rig) -> None:
     ],
 )
 def test_the_server_is_read_from_every_form(servers: Any, first: tuple[str, int]) -> None:
-    assert _first_server(servers) == first
+    assert first_server(servers) == first

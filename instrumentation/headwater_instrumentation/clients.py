@@ -1,0 +1,41 @@
+"""What is known of a client without asking anybody."""
+
+from typing import Any
+
+from . import attributes as names
+
+
+def base(client: Any, name: str, kind: str | None = None) -> dict[str, Any]:
+    """Attributes that all spans of one operation of an aiokafka client share; ``kind`` is the operation's type."""
+    values: dict[str, Any] = {names.SYSTEM: names.KAFKA, names.OPERATION_NAME: name}
+    if kind is not None:
+        values[names.OPERATION_TYPE] = kind
+    if getattr(client, "_client_id", None):
+        values[names.CLIENT_ID] = client._client_id
+    host, port = first_server(getattr(client, "_bootstrap_servers", None))
+    if host:
+        values[names.SERVER_ADDRESS] = host
+        values[names.SERVER_PORT] = port
+    add_cluster_id(values, client)
+    return values
+
+
+def first_server(servers: Any) -> tuple[str, int]:
+    """Host and port of the first bootstrap server, from text or a list; brackets of IPv6 taken off."""
+    first = servers.split(",")[0] if isinstance(servers, str) else str(next(iter(servers or ()), ""))
+    first = first.strip()
+    if first.startswith("["):
+        host, _, rest = first[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif first.count(":") > 1:
+        host, port = first, ""
+    else:
+        host, _, port = first.partition(":")
+    return host, int(port) if port.isdigit() else 9092
+
+
+def add_cluster_id(values: dict[str, Any], client: Any) -> None:
+    """Adds the cluster's id once the client has been told it."""
+    found = getattr(getattr(client, "cluster", None), "_headwater_cluster_id", None)
+    if found:
+        values[names.CLUSTER_ID] = found
