@@ -12,6 +12,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from . import attributes as names
 from . import context as ctx
+from . import families
 from . import headers as hdr
 from .config import Config
 from .guard import guard
@@ -210,9 +211,12 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     origin_topic = record.topic
     if (compensates := hdr.last(headers, hdr.COMPENSATES)) is not None:
         values[names.COMPENSATES] = compensates[:64]
-    if (role := hdr.last(headers, hdr.ROLE)) is not None:
-        values.update(marks(headers, role))
-        origin_topic = hdr.last(headers, hdr.ORIGIN_TOPIC) or record.topic
+    if (facts := families.read(headers, record.topic)) is not None:
+        values.update(marks(facts))
+        origin_topic = facts.origin_topic or record.topic
+        if facts.time_inherited:
+            # The time is that of the record it was made from: no wait of this one.
+            values.pop(names.WAIT_MS, None)
     if (lineage := delivery.lineage) is not None:
         values[names.EVENT_ID] = lineage.event_id
         values[names.HOP] = lineage.hop
@@ -222,25 +226,18 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     return values
 
 
-def marks(headers: Any, role: str) -> dict[str, Any]:
+def marks(facts: families.Facts) -> dict[str, Any]:
     """What the headers of a retry, a dead letter or a replay say, as attributes."""
-    values: dict[str, Any] = {}
-    if role == "dead-letter":
-        values[names.DEAD_LETTER] = True
-    origin = (
-        hdr.last(headers, hdr.ORIGIN_TOPIC),
-        hdr.number(headers, hdr.ORIGIN_PARTITION),
-        hdr.number(headers, hdr.ORIGIN_OFFSET),
-    )
-    if None not in origin:
-        values[names.ORIGIN] = ":".join(str(part) for part in origin)
-        if role == "retry":
-            values[names.RETRY_ORIGIN] = values[names.ORIGIN]
-    for name, value in (
-        (names.RETRY_ATTEMPT, hdr.number(headers, hdr.ATTEMPT)),
-        (names.RETRY_DUE_MS, hdr.number(headers, hdr.DUE_MS)),
-        (names.ORIGIN_GROUP, hdr.last(headers, hdr.ORIGIN_GROUP)),
-    ):
-        if value is not None:
-            values[name] = value
-    return values
+    origin = facts.origin
+    values = {
+        names.RETRY_FAMILY: facts.family,
+        names.DEAD_LETTER: True if facts.role == "dead_letter" else None,
+        names.ORIGIN: origin,
+        names.RETRY_ORIGIN: origin if facts.role == "retry" else None,
+        names.ORIGIN_GROUP: facts.origin_group,
+        names.RETRY_ATTEMPT: facts.attempt,
+        names.RETRY_DUE_MS: facts.due,
+        names.RETRY_ERROR: facts.error_type,
+        names.TS_INHERITED: True if facts.time_inherited else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}

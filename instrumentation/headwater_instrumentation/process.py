@@ -9,6 +9,7 @@ from opentelemetry import propagate, trace
 
 from . import attributes as names
 from . import delivery as deliveries
+from . import families
 from . import headers as hdr
 from .config import Config
 from .guard import guard
@@ -37,6 +38,7 @@ def current_event() -> Event | None:
     if delivery is None or delivery.record is None:
         return None
     record, lineage = delivery.record, delivery.lineage
+    facts = families.read(record.headers or (), record.topic)
     return Event(
         record.topic,
         record.partition,
@@ -44,7 +46,7 @@ def current_event() -> Event | None:
         lineage.event_id if lineage else None,
         lineage.hop if lineage else None,
         lineage.root_ms if lineage else None,
-        hdr.number(record.headers or (), hdr.ATTEMPT) or 1,
+        facts.attempt or 1 if facts is not None else 1,
     )
 
 

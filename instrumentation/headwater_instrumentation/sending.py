@@ -10,6 +10,7 @@ from opentelemetry.trace import Link, SpanKind, Tracer
 
 from . import attributes as names
 from . import context as ctx
+from . import families
 from . import headers as hdr
 from .config import Config
 from .delivery import ON_RECORD, Delivery, current, failed, marks
@@ -55,8 +56,9 @@ def begin(
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
     lineage, parent_id = _lineage(delivery, out, topic, service)
     role = hdr.last(out, hdr.ROLE) if out else None
-    if role is not None:
-        values.update(marks(out, role))
+    facts = families.read(out, topic) if out else None
+    if facts is not None:
+        values.update(marks(facts))
     compensates = hdr.last(out, hdr.COMPENSATES) if out else None
     if compensates is not None and (role is not None or not _copied_along(delivery, compensates)):
         values[names.COMPENSATES] = compensates[:64]
