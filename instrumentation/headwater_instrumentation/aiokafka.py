@@ -130,7 +130,11 @@ class _Shim:
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
         given = {**dict(zip(_SEND_ARGUMENTS, args, strict=False)), **kwargs}
-        if not self.active(given.get("topic")) or "topic" not in given or len(args) > len(_SEND_ARGUMENTS):
+        if (
+            not guard.settle("send", self.active, given.get("topic"))
+            or "topic" not in given
+            or len(args) > len(_SEND_ARGUMENTS)
+        ):
             return await wrapped(*args, **kwargs)
         if isinstance(given.get("headers"), Iterator):
             # Readable once only, and needed again if the span cannot be begun.
@@ -147,7 +151,9 @@ class _Shim:
             guard.settle("send", _failed_at_once, span, error, self._config)
             raise
         if isinstance(future, asyncio.Future):
-            future.add_done_callback(functools.partial(self._acknowledged, span, instance))
+            future.add_done_callback(
+                functools.partial(guard.settle, "send", self._acknowledged, span, instance)
+            )
         else:
             guard.settle("send", span.end)
         return future
@@ -190,10 +196,10 @@ class _Shim:
 
     async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getone; ``async for`` calls it."""
-        handed = self._came_back("getone", instance)
+        handed = guard.settle("getone", self._came_back, "getone", instance)
         record = await wrapped(*args, **kwargs)
         # From here on nothing of ours may raise: the record has left the client's buffer.
-        if handed is not None and self.active(record.topic):
+        if handed is not None and guard.settle("getone", self.active, record.topic):
             guard.run("getone", consuming.one, instance, handed, record)
             if self._consume_hook is not None and handed.delivery is not None:
                 await self._hook(self._consume_hook, handed.delivery.span, record)
@@ -201,17 +207,17 @@ class _Shim:
 
     async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getmany."""
-        handed = self._came_back("getmany", instance)
+        handed = guard.settle("getmany", self._came_back, "getmany", instance)
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
-        if handed is not None and self.active():
+        if handed is not None and guard.settle("getmany", self.active):
             guard.run("getmany", consuming.many, instance, handed, batch, started_ns)
         return batch
 
     async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.stop: the last body is over, with the error on its way out if there is one."""
         handed: consuming.Handed | None = instance.__dict__.get(_STATE)
-        last = guard.settle("stop", handed.finish, consuming.leaving_error()) if handed is not None else None
+        last = guard.settle("stop", consuming.stopped, handed) if handed is not None else None
         try:
             return await wrapped(*args, **kwargs)
         finally:

@@ -95,6 +95,6 @@ def many(consumer: Any, handed: Handed, batch: dict[Any, list[Any]], started_ns:
         handed.begin(consumer, batches.start(len(records), source, batch_values, links, ambient))
 
 
-def leaving_error() -> BaseException | None:
-    """The error on its way out through the ``finally`` or ``except`` in which the consumer is stopped."""
-    return sys.exc_info()[1]
+def stopped(handed: Handed) -> Delivery | None:
+    """The consumer is stopped; an error may be on its way out through the ``finally`` or ``except`` around it."""
+    return handed.finish(sys.exc_info()[1])

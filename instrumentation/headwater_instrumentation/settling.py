@@ -38,7 +38,11 @@ class Commits:
     async def done(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """GroupCoordinator._do_commit_offsets(assignment, offsets): one request to the broker."""
         offsets = kwargs.get("offsets", args[1] if len(args) > 1 else None)
-        span = guard.run("commit", self._begin, instance, offsets) if offsets and self._active() else None
+        span = (
+            guard.run("commit", self._begin, instance, offsets)
+            if offsets and guard.settle("commit", self._active)
+            else None
+        )
         try:
             return await wrapped(*args, **kwargs)
         except BaseException as error:

@@ -42,7 +42,7 @@ class Transactions:
     async def begin(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.begin_transaction."""
         answer = await wrapped(*args, **kwargs)
-        if self._active():
+        if guard.settle("transaction", self._active):
             guard.run("transaction", self._begin, instance)
         return answer
 
@@ -66,9 +66,9 @@ class Transactions:
 
     async def offsets(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send_offsets_to_transaction(offsets, group_id)."""
-        open_one = current(instance)
+        open_one = guard.settle("transaction", current, instance)
         span = None
-        if open_one is not None and self._active():
+        if open_one is not None and guard.settle("transaction", self._active):
             span = guard.run("transaction", self._commit, instance, open_one, args, kwargs)
         try:
             return await wrapped(*args, **kwargs)
