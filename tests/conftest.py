@@ -1,15 +1,16 @@
-"""Fixtures that several rooms need: a real Kafka, a real browser."""
+"""Fixtures that several rooms need: a real Kafka, an embedded broker, a real browser."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 import kafka_harness
+from headwater_collector.demo.broker import Broker
 
 CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -38,6 +39,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.Ka
         yield broker
     finally:
         broker.stop()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[Broker]:
+    """A broker inside this process, with three partitions a topic."""
+    running = Broker(partitions=3)
+    await running.start()
+    yield running
+    await running.stop()
 
 
 @pytest.fixture(scope="session")

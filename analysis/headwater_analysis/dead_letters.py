@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from . import format as fmt
 from .coordinates import Coordinates
 from .flows import NotFound
 from .rows import select
@@ -61,6 +62,15 @@ class LetterRow:
     """A list of [name, text] pairs in their order, repeats included."""
     state: str
     size: int | None
+
+
+def origin(row: LetterRow) -> str:
+    """Where a dead letter comes from as topic@partition:offset, the topic alone, or the mark for unknown."""
+    if row.origin_topic is None:
+        return fmt.UNKNOWN
+    if row.origin_partition is None or row.origin_offset is None:
+        return row.origin_topic
+    return f"{row.origin_topic}@{row.origin_partition}:{row.origin_offset}"
 
 
 _TIMES = {"first_seen_ns": "epoch_ns(first_seen)", "last_seen_ns": "epoch_ns(last_seen)"}

@@ -1,6 +1,7 @@
 """Durations, counts, ages, states and colours as text: the same on both screens and in the commands."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 UNKNOWN = "–"
@@ -135,3 +136,11 @@ def service_colour(service: str | None) -> str:
     """The colour of a service as ``#rrggbb``: the same in every process, on every screen."""
     digest = hashlib.blake2b((service or "").encode(), digest_size=2).digest()
     return _SERVICE_COLOURS[int.from_bytes(digest, "big") % len(_SERVICE_COLOURS)]
+
+
+def pretty_json(text: str) -> str:
+    """JSON with a line for each value; anything else as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text

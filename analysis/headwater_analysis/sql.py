@@ -69,3 +69,16 @@ def install(execute: Callable[[str], object]) -> None:
     """Creates every view and macro with ``execute``; each may rest on the tables and on those before it."""
     for item in view_objects():
         execute(item.text)
+
+
+EXAMPLE = """select consumer_group, topic, count(*) as deliveries,
+       quantile_cont(wait_ms, 0.95) as p95_wait_ms
+from hops
+where started_at > ago(interval 15 minutes)
+group by all order by p95_wait_ms desc"""
+"""What a screen's editor holds before anybody has typed."""
+
+DESCRIPTIONS = (
+    "select relation, column_name, data_type, comment from relation_columns order by relation, position"
+)
+"""Every public relation and its columns; a relation's own comment has no column."""

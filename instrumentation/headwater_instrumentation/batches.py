@@ -1,17 +1,16 @@
 """The handling of several records at once: one span, linked to every sender, with every offset in it."""
 
-from types import TracebackType
 from typing import Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from . import attributes as names
 from . import delivery as deliveries
-from . import headers as hdr
-from .delivery import Delivery, Source
+from .body import Body
+from .delivery import Delivery, Source, place
 from .guard import guard
 from .process import bare_source
 from .sending import record_delivery
@@ -20,7 +19,7 @@ FAILURES_AT_MOST = 100
 """Span events that one batch gets for records that failed; the SDK keeps 128."""
 
 
-class process_batch:  # noqa: N801 - used like a function: with process_batch(records)
+class process_batch(Body):  # noqa: N801 - used like a function: with process_batch(records)
     """The span of a batch's handling, as ``with process_batch(records) as batch:`` or ``async with``.
 
     Takes over the span that ``getmany`` began by itself where the batch is the whole of it, else begins one of its
@@ -31,26 +30,8 @@ class process_batch:  # noqa: N801 - used like a function: with process_batch(re
     def __init__(self, records: Any, *, group: str | None = None) -> None:
         self._records = records
         self._group = group
-        self._delivery: Delivery | None = None
         self._failures = 0
         self._failed_with: str | None = None
-
-    def __enter__(self) -> "process_batch":
-        guard.run("process_batch", self._begin)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        guard.settle("process_batch", self._end, error)
-
-    async def __aenter__(self) -> "process_batch":
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace_back)
 
     def fail(self, record: Any, error: BaseException) -> None:
         """Notes that one record of the batch failed: its coordinates and the error's class."""
@@ -131,16 +112,11 @@ def values(records: list[Any], source: Source) -> dict[str, Any]:
     return found
 
 
-def place(record: Any) -> dict[str, Any]:
-    """A record's coordinates, as attributes."""
-    return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
-
-
 def links(records: list[Any], at_most: int) -> list[Link]:
     """Links to the senders of the first records, each with the record's coordinates."""
     found = []
     for record in records[:at_most]:
-        context = propagate.extract(record.headers or (), context=Context(), getter=hdr.GETTER)
+        context = deliveries.extract(record.headers or (), Context())
         sender = trace.get_current_span(context).get_span_context()
         if sender.is_valid:
             found.append(Link(sender, place(record)))

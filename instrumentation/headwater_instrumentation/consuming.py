@@ -4,13 +4,10 @@ import sys
 import weakref
 from typing import Any
 
-from opentelemetry import propagate
-from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from . import attributes as names
 from . import batches
-from . import headers as hdr
 from .delivery import Delivery, Source, ambient_context, start, unbegun
 from .guard import guard
 
@@ -61,16 +58,11 @@ def _truncated(delivery: Delivery) -> None:
         delivery.end()
 
 
-def extract(headers: Any, context: Context) -> Context:
-    """The sender's context on top of the given one."""
-    return propagate.extract(headers, context=context, getter=hdr.GETTER)
-
-
 def one(consumer: Any, handed: Handed, record: Any) -> None:
     """The caller of getone gets ``record``; its body begins now."""
     redelivered = handed.seen(record)
     if handed.source.config.process_span == "auto":
-        handed.begin(consumer, start(record, handed.source, extract, redelivered))
+        handed.begin(consumer, start(record, handed.source, redelivered))
     else:
         unbegun(record, handed.source, redelivered)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
@@ -143,7 +143,17 @@ def unbegun(record: Any, source: Source, redelivered: bool) -> None:
     record.__dict__[ON_RECORD] = delivery
 
 
-def start(record: Any, source: Source, extract: Any, redelivered: bool) -> Delivery | None:
+def extract(headers: Any, context: Context | None = None) -> Context:
+    """The sender's context on top of the given one, or of the current."""
+    return propagate.extract(headers, context=context, getter=hdr.GETTER)
+
+
+def place(record: Any) -> dict[str, Any]:
+    """A record's coordinates, as attributes."""
+    return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
+
+
+def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
     """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
     ambient = ambient_context()
     around = trace.get_current_span(ambient)
@@ -159,17 +169,12 @@ def start(record: Any, source: Source, extract: Any, redelivered: bool) -> Deliv
     parent = extracted
     if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, extracted)
-    link_values = {
-        names.TOPIC: record.topic,
-        names.PARTITION: str(record.partition),
-        names.OFFSET: record.offset,
-    }
     delivery.span = source.tracer.start_span(
         f"process {record.topic}",
         context=parent,
         kind=SpanKind.CONSUMER,
         attributes=values,
-        links=(Link(sender, link_values),) if has_sender else None,
+        links=(Link(sender, place(record)),) if has_sender else None,
     )
     delivery.context = otel_context.set_value(
         KEY, delivery, trace.set_span_in_context(delivery.span, extracted)
@@ -194,9 +199,7 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     source = delivery.source
     values = {
         **source.base,
-        names.TOPIC: record.topic,
-        names.PARTITION: str(record.partition),
-        names.OFFSET: record.offset,
+        **place(record),
     }
     if record.timestamp is not None and record.timestamp >= 0:
         values[names.RECORD_TS] = record.timestamp

@@ -6,7 +6,6 @@ from typing import Any
 from opentelemetry import metrics, trace
 
 from . import attributes as names
-from . import batches
 from . import context as ctx
 from . import delivery as deliveries
 from . import headers as hdr
@@ -38,7 +37,7 @@ def _outcome(outcome: str, record: Any) -> None:
     if own is not None and not own.ended:
         own.span.set_attribute(names.OUTCOME, said)
     elif record is not None and current is not None:
-        current.span.add_event(names.OUTCOME, {**batches.place(record), names.OUTCOME: said})
+        current.span.add_event(names.OUTCOME, {**deliveries.place(record), names.OUTCOME: said})
 
 
 def record_breaker(name: str, state: str) -> None:

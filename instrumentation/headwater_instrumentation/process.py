@@ -1,18 +1,16 @@
 """``process(record)``: the handler's body, said explicitly; and ``current_event()`` inside it."""
 
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 
 from . import attributes as names
 from . import delivery as deliveries
 from . import families
-from . import headers as hdr
+from .body import Body
 from .config import Config
-from .guard import guard
 from .sending import record_delivery
 
 
@@ -50,7 +48,7 @@ def current_event() -> Event | None:
     )
 
 
-class process:  # noqa: N801 - used like a function: with process(record)
+class process(Body):  # noqa: N801 - used like a function: with process(record)
     """The span of one record's handling, as ``with process(record):`` or ``async with process(record):``.
 
     Takes over the span that the consumer began by itself, so that it ends with the body, errors included; else it
@@ -60,25 +58,6 @@ class process:  # noqa: N801 - used like a function: with process(record)
     def __init__(self, record: Any, *, group: str | None = None) -> None:
         self._record = record
         self._group = group
-        self._delivery: deliveries.Delivery | None = None
-        self._outer: Any = None
-
-    def __enter__(self) -> "process":
-        guard.run("process", self._begin)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        guard.settle("process", self._end, error)
-
-    async def __aenter__(self) -> "process":
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace_back)
 
     def _begin(self) -> None:
         self._outer = otel_context.get_current()
@@ -89,7 +68,7 @@ class process:  # noqa: N801 - used like a function: with process(record)
             if self._group:
                 source = source.of_group(self._group)
             redelivered = delivery is not None and delivery.redelivered
-            delivery = deliveries.start(self._record, source, _extract, redelivered)
+            delivery = deliveries.start(self._record, source, redelivered)
         if delivery is not None:
             delivery.adopted = True
             delivery.enter()
@@ -106,10 +85,6 @@ def bare_source() -> deliveries.Source:
     base = {names.SYSTEM: names.KAFKA, names.OPERATION_NAME: "process", names.OPERATION_TYPE: "process"}
     tracer = trace.get_tracer("headwater_instrumentation", schema_url=names.SCHEMA_URL)
     return deliveries.Source(tracer, base, "", service_name(), Config.read())
-
-
-def _extract(headers: Any, context: Any) -> Any:
-    return propagate.extract(headers, context=context, getter=hdr.GETTER)
 
 
 def service_name() -> str:

@@ -13,7 +13,7 @@ from . import context as ctx
 from . import families
 from . import headers as hdr
 from .config import Config
-from .delivery import ON_RECORD, Delivery, current, failed, marks
+from .delivery import ON_RECORD, Delivery, current, extract, failed, marks
 from .transactions import Transaction
 
 TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
@@ -40,7 +40,7 @@ def begin(
     foreign = False
     given = hdr.last(out, hdr.TRACEPARENT) if out else None
     if given is not None:
-        upstream = trace.get_current_span(propagate.extract(out, getter=hdr.GETTER)).get_span_context()
+        upstream = trace.get_current_span(extract(out)).get_span_context()
         foreign = upstream.is_valid and not _consumed(delivery, given)
         if foreign:
             # A creation context that the caller put there stays as it is, and this span becomes its client.

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,14 +20,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from headwater_collector.demo import broker_log
 from headwater_collector.demo.broker import Broker
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[Broker]:
-    running = Broker(partitions=3)
-    await running.start()
-    yield running
-    await running.stop()
 
 
 def at(broker: Broker) -> str:

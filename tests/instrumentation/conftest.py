@@ -25,14 +25,6 @@ def fresh_guard() -> Iterator[None]:
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[Broker]:
-    running = Broker(partitions=3)
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
 async def rig(broker: Broker) -> AsyncIterator[Rig]:
     exporter = InMemorySpanExporter()
     made = Rig(f"{broker.host}:{broker.port}", provider_of(exporter), exporter)

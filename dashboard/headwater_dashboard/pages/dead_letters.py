@@ -1,6 +1,5 @@
 """Dead letters: causes, the messages of a cause, and one message whole."""
 
-import json
 import time
 from typing import Any
 
@@ -61,7 +60,7 @@ def content(source: Source, rest: tuple[str, ...], query: dict[str, str]) -> Any
                 (
                     (
                         link(f"{row.topic}@{row.partition}:{row.message_offset}", _place(row)),
-                        _origin(row),
+                        dead_letters.origin(row),
                         fmt.age(row.record_time_ns, now),
                         fmt.count(row.attempts),
                         row.error_message or row.error_type,
@@ -83,7 +82,7 @@ def _one(row: LetterRow) -> Any:
             html.H2(f"{row.topic}@{row.partition}:{row.message_offset}"),
             facts(
                 [
-                    ("origin", _origin(row)),
+                    ("origin", dead_letters.origin(row)),
                     ("group", row.origin_group),
                     ("error", row.error_type),
                     ("says", row.error_message),
@@ -99,7 +98,7 @@ def _one(row: LetterRow) -> Any:
                 ]
             ),
             html.H3("Value"),
-            html.Pre(_pretty(row.value))
+            html.Pre(fmt.pretty_json(row.value))
             if row.value is not None
             else html.P(
                 "Not kept." if kept else "Keys, values and headers are not kept; --capture full keeps them."
@@ -112,18 +111,3 @@ def _one(row: LetterRow) -> Any:
 
 def _place(row: LetterRow) -> str:
     return f"/dead-letters/{row.topic}/{row.partition}/{row.message_offset}"
-
-
-def _origin(row: LetterRow) -> str:
-    if row.origin_topic is None:
-        return fmt.UNKNOWN
-    if row.origin_partition is None or row.origin_offset is None:
-        return row.origin_topic
-    return f"{row.origin_topic}@{row.origin_partition}:{row.origin_offset}"
-
-
-def _pretty(value: str) -> str:
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except ValueError:
-        return value

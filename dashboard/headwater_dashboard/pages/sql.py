@@ -7,23 +7,16 @@ import dash_ag_grid as dag
 from dash import dcc, html
 
 from headwater_analysis.source import Answer, Source
+from headwater_analysis.sql import DESCRIPTIONS, EXAMPLE
 
 TITLE = "SQL"
-FIRST = """select consumer_group, topic, count(*) as deliveries,
-       quantile_cont(wait_ms, 0.95) as p95_wait_ms
-from hops
-where started_at > ago(interval 15 minutes)
-group by all order by p95_wait_ms desc"""
-_RELATIONS = (
-    "select relation, column_name, data_type, comment from relation_columns order by relation, position"
-)
 
 
 def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> Any:
     """The page before anything was run."""
     relations: list[Any] = []
     columns: list[Any] = []
-    for relation, column, kind, comment in source.query(_RELATIONS).rows:
+    for relation, column, kind, comment in source.query(DESCRIPTIONS).rows:
         if column is None:
             columns = []
             relations.append(
@@ -40,7 +33,7 @@ def content(source: Source, _rest: tuple[str, ...], query: dict[str, str]) -> An
                     html.Div(
                         [
                             html.Label("One SELECT over the public relations", htmlFor="sql-text", className="quiet"),
-                            dcc.Textarea(id="sql-text", value=query.get("q", FIRST), className="editor",
+                            dcc.Textarea(id="sql-text", value=query.get("q", EXAMPLE), className="editor",
                                          spellCheck=False),
                             html.Div(
                                 [

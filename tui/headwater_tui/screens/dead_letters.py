@@ -1,6 +1,5 @@
 """Dead letters: causes above, the messages of the cause in hand below, and one message whole."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +62,7 @@ class DeadLettersView(View):
 
     def _letter_columns(self) -> list[Column]:
         return [
-            Column("origin", 20, _origin),
+            Column("origin", 20, dead_letters.origin),
             Column(
                 "message", 20, lambda row: f"{row.topic}@{row.partition}:{row.message_offset}", priority=2
             ),
@@ -153,7 +152,7 @@ class DeadLettersView(View):
         quiet = palette.tone("quiet", self.app.current_theme.dark)
         for name, value in (
             ("message", f"{row.topic}@{row.partition}:{row.message_offset}"),
-            ("origin", _origin(row)),
+            ("origin", dead_letters.origin(row)),
             ("group", row.origin_group),
             ("error", row.error_type),
             ("says", row.error_message),
@@ -168,7 +167,7 @@ class DeadLettersView(View):
             text.append("Keys, values and headers are not kept; --capture full keeps them.\n", style=quiet)
         if row.value is not None:
             text.append("value\n", style=quiet)
-            text.append(f"{_pretty(row.value)}\n")
+            text.append(f"{fmt.pretty_json(row.value)}\n")
         for header in row.headers or ():
             text.append(f"{header[0]}: ", style=quiet)
             text.append(f"{header[1]}\n")
@@ -187,18 +186,3 @@ class DeadLettersView(View):
 
 def _place(row: Any) -> tuple[Any, ...]:
     return (row.cluster, row.topic, row.partition, row.message_offset)
-
-
-def _origin(row: LetterRow) -> str:
-    if row.origin_topic is None:
-        return fmt.UNKNOWN
-    if row.origin_partition is None or row.origin_offset is None:
-        return row.origin_topic
-    return f"{row.origin_topic}@{row.origin_partition}:{row.origin_offset}"
-
-
-def _pretty(value: str) -> str:
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except ValueError:
-        return value

@@ -12,20 +12,13 @@ from textual.widgets import Static, TextArea
 from headwater_analysis import format as fmt
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.source import Answer, Source
+from headwater_analysis.sql import DESCRIPTIONS, EXAMPLE
 from headwater_tui.messages import Ask
 from headwater_tui.state import Location
 from headwater_tui.widgets.table import Column, Table
 
 from .view import View
 
-FIRST = """select consumer_group, topic, count(*) as deliveries,
-       quantile_cont(wait_ms, 0.95) as p95_wait_ms
-from hops
-where started_at > ago(interval 15 minutes)
-group by all order by p95_wait_ms desc"""
-_RELATIONS = (
-    "select relation, column_name, data_type, comment from relation_columns order by relation, position"
-)
 WIDEST = 40
 
 
@@ -49,7 +42,7 @@ class SqlView(View):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield TextArea(FIRST, id="editor", show_line_numbers=True, tab_behavior="focus")
+            yield TextArea(EXAMPLE, id="editor", show_line_numbers=True, tab_behavior="focus")
             yield Static("", id="relations")
         yield Static("ctrl+r runs, Esc leaves the editor", classes="head", id="sql-head")
         yield Static("", classes="empty")
@@ -72,7 +65,7 @@ class SqlView(View):
     def question(self) -> Callable[[Source], Any] | None:
         statement, self._statement = self._statement, None
         if self._relations is None:
-            return lambda source: ("relations", source.query(_RELATIONS).rows)
+            return lambda source: ("relations", source.query(DESCRIPTIONS).rows)
         if statement is None:
             return None
         return lambda source: ("rows", source.query(statement.strip().rstrip(";")))
