@@ -2,93 +2,56 @@
 
 import asyncio
 import functools
-import inspect
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import wrapt
 from opentelemetry import trace
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from . import attributes as names
 from . import clients, consuming, sending, transactions
 from .config import Config
-from .delivery import Source, failed
-from .guard import guard, logger
-from .process import service_name
+from .delivery import failed
+from .guard import guard
+from .instrumentor import ClientInstrumentor
 from .settling import Commits
+from .shim import Shim
 from .transactions import Transactions
 
-SUPPORTED = "aiokafka >= 0.8, < 1"
 _STATE = "_headwater_state"
 _SEND_ARGUMENTS = ("topic", "value", "key", "partition", "timestamp_ms", "headers")
 UNKNOWN_SERVER_ERROR = -1
 """What old brokers answer to headers that they cannot store."""
 
 
-class AIOKafkaInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class AIOKafkaInstrumentor(ClientInstrumentor):
     """``AIOKafkaInstrumentor().instrument()``, or the entry point that ``opentelemetry-instrument`` loads.
 
-    Options: tracer_provider, produce_hook(span, args, kwargs), consume_hook(span, record), both sync or async, and
-    config, a mapping of the switches in ``config.Config``.
+    Both hooks may be async.
     """
 
-    def instrumentation_dependencies(self) -> Collection[str]:
-        """What must be installed for this to do anything."""
-        return (SUPPORTED,)
+    distribution = "aiokafka"
+    least, below = (0, 8), (1, 0)
 
-    def _instrument(self, **kwargs: Any) -> None:
-        self._wrapped: list[tuple[Any, str, Any]] = []
-        try:
-            if not _supported():
-                return
-            shim = _Shim(kwargs)
-            client = import_module("aiokafka")
-            cluster = import_module("aiokafka.cluster")
-            self._wrap(client.AIOKafkaProducer, "send", shim.send)
-            self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
-            self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)
-            self._wrap(client.AIOKafkaConsumer, "stop", shim.stop)
-            commits = Commits(shim.tracer, shim.active)
-            self._wrap(client.AIOKafkaConsumer, "commit", commits.asked)
-            coordinator = import_module("aiokafka.consumer.group_coordinator")
-            self._wrap(coordinator.GroupCoordinator, "_do_commit_offsets", commits.done)
-            whole = Transactions(shim.tracer, shim.active)
-            self._wrap(client.AIOKafkaProducer, "begin_transaction", whole.begin)
-            self._wrap(client.AIOKafkaProducer, "commit_transaction", whole.commit)
-            self._wrap(client.AIOKafkaProducer, "abort_transaction", whole.abort)
-            self._wrap(client.AIOKafkaProducer, "send_offsets_to_transaction", whole.offsets)
-            self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
-        except Exception as error:
-            # Raising here would stop every instrumentation that is loaded after this one.
-            logger.warning("aiokafka is not instrumented: %s: %s", type(error).__name__, error)
-            self._uninstrument()
-
-    def _wrap(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-        original = owner.__dict__[name]
-        self._wrapped.append((owner, name, original))
-        setattr(owner, name, wrapt.FunctionWrapper(original, wrapper))
-
-    def _uninstrument(self, **kwargs: Any) -> None:
-        for owner, name, original in reversed(getattr(self, "_wrapped", [])):
-            setattr(owner, name, original)
-        self._wrapped = []
-
-
-def _supported() -> bool:
-    try:
-        installed = version("aiokafka")
-    except PackageNotFoundError:
-        return False
-    numbers = [int(part) for part in installed.split(".")[:2] if part.isdigit()]
-    if [0, 8] <= numbers < [1, 0]:
-        return True
-    logger.warning("aiokafka %s is not instrumented; %s is supported.", installed, SUPPORTED)
-    return False
+    def _install(self, options: dict[str, Any]) -> None:
+        client = import_module("aiokafka")
+        cluster = import_module("aiokafka.cluster")
+        coordinator = import_module("aiokafka.consumer.group_coordinator")
+        shim = _Clients("aiokafka", options)
+        self._wrap(client.AIOKafkaProducer, "send", shim.send)
+        self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
+        self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)
+        self._wrap(client.AIOKafkaConsumer, "stop", shim.stop)
+        commits = Commits(shim.tracer, shim.active)
+        self._wrap(client.AIOKafkaConsumer, "commit", commits.asked)
+        self._wrap(coordinator.GroupCoordinator, "_do_commit_offsets", commits.done)
+        whole = Transactions(shim.tracer, shim.active)
+        self._wrap(client.AIOKafkaProducer, "begin_transaction", whole.begin)
+        self._wrap(client.AIOKafkaProducer, "commit_transaction", whole.commit)
+        self._wrap(client.AIOKafkaProducer, "abort_transaction", whole.abort)
+        self._wrap(client.AIOKafkaProducer, "send_offsets_to_transaction", whole.offsets)
+        self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
 
 
 def _keep_cluster_id(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -104,28 +67,8 @@ def _note_cluster_id(instance: Any, args: Any, kwargs: Any) -> None:
         instance._headwater_cluster_id = found
 
 
-class _Shim:
-    """The wrappers, with what was given to ``instrument``."""
-
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.tracer = trace.get_tracer(
-            "headwater_instrumentation.aiokafka",
-            tracer_provider=options.get("tracer_provider"),
-            schema_url=names.SCHEMA_URL,
-        )
-        self._provider = options.get("tracer_provider")
-        self._config = Config.read(options.get("config"))
-        self._produce_hook = options.get("produce_hook") or options.get("async_produce_hook")
-        self._consume_hook = options.get("consume_hook") or options.get("async_consume_hook")
-
-    @functools.cached_property
-    def _service(self) -> str:
-        resource = getattr(self._provider, "resource", None)
-        return str(getattr(resource, "attributes", {}).get("service.name") or service_name())
-
-    def active(self, topic: str | None = None) -> bool:
-        """Whether a call is recorded: no circuit open, nothing switched off."""
-        return not guard.open and is_instrumentation_enabled() and topic not in self._config.topics_exclude
+class _Clients(Shim):
+    """The wrappers."""
 
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
@@ -144,11 +87,11 @@ class _Shim:
             return await wrapped(**given)
         span, headers = begun
         try:
-            if self._produce_hook is not None:
-                await self._hook(self._produce_hook, span, args, kwargs)
+            if self.produce_hook is not None:
+                await self.hook(self.produce_hook, span, args, kwargs)
             future = await wrapped(**{**given, "headers": headers})
         except BaseException as error:
-            guard.settle("send", _failed_at_once, span, error, self._config)
+            guard.settle("send", _failed_at_once, span, error, self.config)
             raise
         if isinstance(future, asyncio.Future):
             future.add_done_callback(
@@ -175,8 +118,8 @@ class _Shim:
             given.get("value"),
             given.get("headers"),
             base,
-            self._service,
-            self._config,
+            self.service,
+            self.config,
             state["inject"],
             transactions.current(producer),
         )
@@ -184,7 +127,7 @@ class _Shim:
         return span, headers or (None if given.get("headers") is None else headers)
 
     def _acknowledged(self, span: trace.Span, producer: Any, future: Any) -> None:
-        guard.settle("acknowledgement", sending.acknowledged, span, future, self._config)
+        guard.settle("acknowledgement", sending.acknowledged, span, future, self.config)
         if future.cancelled():
             return
         error = getattr(future, "_exception", None)
@@ -201,8 +144,8 @@ class _Shim:
         # From here on nothing of ours may raise: the record has left the client's buffer.
         if handed is not None and guard.settle("getone", self.active, record.topic):
             guard.run("getone", consuming.one, instance, handed, record)
-            if self._consume_hook is not None and handed.delivery is not None:
-                await self._hook(self._consume_hook, handed.delivery.span, record)
+            if self.consume_hook is not None and handed.delivery is not None:
+                await self.hook(self.consume_hook, handed.delivery.span, record)
         return record
 
     async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -211,7 +154,7 @@ class _Shim:
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
         if handed is not None and guard.settle("getmany", self.active):
-            guard.run("getmany", consuming.many, instance, handed, batch, started_ns)
+            guard.run("getmany", _many, instance, handed, batch, started_ns)
         return batch
 
     async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -235,26 +178,16 @@ class _Shim:
         handed = consumer.__dict__.get(_STATE)
         if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self.tracer:
             group = consumer._group_id or ""
-            base = clients.base(consumer._client, "process", "process")
-            if group:
-                base[names.GROUP] = group
-            source = Source(self.tracer, base, group, self._service, self._config)
+            source = self.source(clients.base(consumer._client, "process", "process"), group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer._client)
         return handed
 
-    async def _hook(self, hook: Callable[..., Any], *args: Any) -> None:
-        answer = guard.run("hook", hook, *args)
-        if inspect.isawaitable(answer):
-            try:
-                await answer
-            except Exception as error:
-                guard.run("hook", _reraise, error)
 
-
-def _reraise(error: Exception) -> None:
-    raise error
+def _many(consumer: Any, handed: consuming.Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:
+    records = [record for part in batch.values() for record in part]
+    consuming.many(consumer, handed, records, started_ns)
 
 
 def _failed_at_once(span: trace.Span, error: BaseException, config: Config) -> None:

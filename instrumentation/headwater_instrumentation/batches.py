@@ -13,7 +13,7 @@ from .body import Body
 from .delivery import Delivery, Source, place
 from .guard import guard
 from .process import bare_source
-from .sending import record_delivery
+from .records import view
 
 FAILURES_AT_MOST = 100
 """Span events that one batch gets for records that failed; the SDK keeps 128."""
@@ -39,7 +39,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
 
     def _begin(self) -> None:
         self._outer = otel_context.get_current()
-        records = list(self._records)
+        records = [view(record) for record in self._records]
         if not records:
             return
         current = deliveries.current()
@@ -48,8 +48,8 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
                 current.adopted = True
                 self._delivery = current
                 return
-        noted = record_delivery(records[0])
-        source = noted.source if noted is not None else bare_source()
+        found = deliveries.noted(records[0])
+        source = found.source if found is not None else bare_source()
         if self._group:
             source = source.of_group(self._group)
         shared = values(records, source)
@@ -66,7 +66,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
         self._failed_with = kind if self._failed_with in (None, kind) else "multiple"
         self._failures += 1
         if self._failures <= FAILURES_AT_MOST:
-            said: dict[str, Any] = {**place(record), names.ERROR_TYPE: kind}
+            said: dict[str, Any] = {**place(view(record)), names.ERROR_TYPE: kind}
             self._delivery.span.add_event(names.FAILED_EVENT, said)
 
     def _end(self, error: BaseException | None) -> None:

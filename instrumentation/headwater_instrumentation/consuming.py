@@ -8,8 +8,9 @@ from opentelemetry.trace import SpanKind
 
 from . import attributes as names
 from . import batches
-from .delivery import Delivery, Source, ambient_context, start, unbegun
+from .delivery import Delivery, Source, ambient_context, note, start, unbegun
 from .guard import guard
+from .records import view
 
 
 class Handed:
@@ -64,19 +65,20 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     if handed.source.config.process_span == "auto":
         handed.begin(consumer, start(record, handed.source, redelivered))
     else:
-        unbegun(record, handed.source, redelivered)
+        note(record, unbegun(handed.source, redelivered))
 
 
-def many(consumer: Any, handed: Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:
-    """The caller of getmany gets a batch: a poll span that is over, and a body that begins now."""
+def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> None:
+    """The caller of getmany, consume or poll gets a batch: a poll span that is over, and a body that begins now."""
     source, config = handed.source, handed.source.config
-    records = [
-        record for part in batch.values() for record in part if record.topic not in config.topics_exclude
-    ]
+    records = [view(record) for record in records]
+    if config.topics_exclude:
+        records = [record for record in records if record.topic not in config.topics_exclude]
     if not records:
         return
+    first, again = unbegun(source, False), unbegun(source, True)
     for record in records:
-        unbegun(record, source, handed.seen(record))
+        note(record, again if handed.seen(record) else first)
     ambient = ambient_context()
     batch_values, links = batches.values(records, source), batches.links(records, config.links_max)
     if config.receive_span == "batch":

@@ -5,7 +5,9 @@ from typing import Any
 
 from . import context as ctx
 from . import headers as hdr
-from .sending import TRACE_HEADERS, record_delivery
+from .delivery import noted
+from .records import view
+from .sending import TRACE_HEADERS
 
 
 def mark_dead_letter(
@@ -16,6 +18,7 @@ def mark_dead_letter(
     The text of the error is written only with ``message=True``, since it may hold data. Send the result yourself:
     ``await producer.send("orders-dlq", record.value, key=record.key, headers=mark_dead_letter(record, error))``.
     """
+    record = view(record)
     return _marked(record, "dead-letter", _attempt(record), error, group, message)
 
 
@@ -28,6 +31,7 @@ def mark_retry(
     message: bool = False,
 ) -> hdr.Headers:
     """Headers for a copy of ``record`` in a retry topic, to be handled again in ``delay`` seconds at the earliest."""
+    record = view(record)
     marked = _marked(record, "retry", _attempt(record) + 1, error, group, message)
     due = time.time_ns() // 1_000_000 + round(delay * 1000)
     return [*marked, (hdr.DUE_MS, str(due).encode())]
@@ -41,7 +45,7 @@ def _marked(
     record: Any, role: str, attempt: int, error: BaseException | None, group: str | None, message: bool
 ) -> hdr.Headers:
     own = hdr.copied(record.headers)
-    delivery = record_delivery(record)
+    delivery = noted(record)
     group = (
         group or hdr.last(own, hdr.ORIGIN_GROUP) or (delivery.source.group if delivery is not None else None)
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from . import families
 from . import headers as hdr
 from .config import Config
 from .guard import guard
+from .records import memory, view
 
 KEY = otel_context.create_key("headwater-delivery")
 ON_RECORD = "_headwater_delivery"
@@ -95,7 +97,11 @@ class Delivery:
     def end_soon(self) -> None:
         """Ends the span as of now, unless a task that the body has just created takes over at its first step."""
         now_ns = time.time_ns()
-        asyncio.get_running_loop().call_soon(guard.settle, "process", self.end_unless_adopted, now_ns)
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            self.end_unless_adopted(now_ns)
+        else:
+            loop.call_soon(guard.settle, "process", self.end_unless_adopted, now_ns)
 
     def end_unless_adopted(self, at_ns: int | None = None) -> None:
         """Ends the span where nobody looks after it."""
@@ -136,11 +142,29 @@ def ambient_context() -> Context:
     return context
 
 
-def unbegun(record: Any, source: Source, redelivered: bool) -> None:
-    """Notes on a record where it came from, for a ``process()`` to come."""
-    delivery = Delivery(record, source, Context(), redelivered)
+def unbegun(source: Source, redelivered: bool) -> Delivery:
+    """Where a record came from, to be noted on it for a ``process()`` to come."""
+    delivery = Delivery(None, source, Context(), redelivered)
     delivery.ended = True
-    record.__dict__[ON_RECORD] = delivery
+    return delivery
+
+
+def note(record: Any, delivery: Delivery) -> None:
+    """Notes a delivery on its record; where a record has no room, beside it, without keeping either alive."""
+    noted = getattr(record, "__dict__", None)
+    if noted is not None:
+        noted[ON_RECORD] = delivery
+    else:
+        memory.put(record, delivery if delivery.record is None else (weakref.ref(delivery), delivery.source))
+
+
+def noted(record: Any) -> Delivery | None:
+    """The delivery that was noted on a record."""
+    own = getattr(record, "__dict__", None)
+    found = own.get(ON_RECORD) if own is not None else memory.get(record)
+    if isinstance(found, tuple):
+        found = found[0]() or unbegun(found[1], False)
+    return found if isinstance(found, Delivery) else None
 
 
 def extract(headers: Any, context: Context | None = None) -> Context:
@@ -153,8 +177,9 @@ def place(record: Any) -> dict[str, Any]:
     return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
 
 
-def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
+def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
     """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
+    record = view(given)
     ambient = ambient_context()
     around = trace.get_current_span(ambient)
     if _covers(around, record):
@@ -179,7 +204,7 @@ def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
     delivery.context = otel_context.set_value(
         KEY, delivery, trace.set_span_in_context(delivery.span, extracted)
     )
-    record.__dict__[ON_RECORD] = delivery
+    note(record, delivery)
     return delivery
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from .batches import process_batch
 from .guard import guard
 from .process import process
+from .records import is_record
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 LOOKED_AT = 2
@@ -45,16 +46,8 @@ def processor(handler: Handler) -> Handler:
 
 def _around(args: tuple[Any, ...], kwargs: dict[str, Any]) -> process | process_batch | None:
     for given in (*args[:LOOKED_AT], *kwargs.values()):
-        if _is_record(given):
+        if is_record(given):
             return process(given)
-        if isinstance(given, list | tuple) and given and all(_is_record(one) for one in given):
+        if isinstance(given, list | tuple) and given and all(is_record(one) for one in given):
             return process_batch(given)
     return None
-
-
-def _is_record(given: Any) -> bool:
-    return (
-        isinstance(getattr(given, "topic", None), str)
-        and isinstance(getattr(given, "partition", None), int)
-        and isinstance(getattr(given, "offset", None), int)
-    )

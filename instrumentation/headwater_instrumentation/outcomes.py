@@ -10,7 +10,8 @@ from . import context as ctx
 from . import delivery as deliveries
 from . import headers as hdr
 from .guard import guard, logger
-from .sending import record_delivery, stated_event_id
+from .records import view
+from .sending import stated_event_id
 
 LONGEST = 64
 """Characters of an outcome or of a breaker's name."""
@@ -33,11 +34,11 @@ def record_outcome(outcome: str, *, record: Any = None) -> None:
 def _outcome(outcome: str, record: Any) -> None:
     said = str(outcome)[:LONGEST]
     current = deliveries.current()
-    own = record_delivery(record) if record is not None else current
+    own = deliveries.noted(record) if record is not None else current
     if own is not None and not own.ended:
         own.span.set_attribute(names.OUTCOME, said)
     elif record is not None and current is not None:
-        current.span.add_event(names.OUTCOME, {**deliveries.place(record), names.OUTCOME: said})
+        current.span.add_event(names.OUTCOME, {**deliveries.place(view(record)), names.OUTCOME: said})
 
 
 def record_breaker(name: str, state: str) -> None:
@@ -76,6 +77,6 @@ def mark_compensation(record: Any) -> hdr.Headers:
 
 
 def _event_id(record: Any) -> str | None:
-    headers = record.headers or ()
+    headers = view(record).headers or ()
     lineage = ctx.parse(hdr.last(headers, ctx.NAME))
     return lineage.event_id if lineage is not None else stated_event_id(headers)

@@ -11,7 +11,6 @@ from . import delivery as deliveries
 from . import families
 from .body import Body
 from .config import Config
-from .sending import record_delivery
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class process(Body):  # noqa: N801 - used like a function: with process(record)
 
     def _begin(self) -> None:
         self._outer = otel_context.get_current()
-        delivery = record_delivery(self._record)
+        delivery = deliveries.noted(self._record)
         if delivery is None or delivery.ended:
             before = delivery or deliveries.current()
             source = before.source if before is not None else bare_source()

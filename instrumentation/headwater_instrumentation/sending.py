@@ -13,7 +13,7 @@ from . import context as ctx
 from . import families
 from . import headers as hdr
 from .config import Config
-from .delivery import ON_RECORD, Delivery, current, extract, failed, marks
+from .delivery import Delivery, current, extract, failed, marks
 from .transactions import Transaction
 
 TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
@@ -179,9 +179,3 @@ def acknowledged(span: trace.Span, future: Any, config: Config) -> None:
         span.set_attributes(values)
     finally:
         span.end()
-
-
-def record_delivery(record: Any) -> Delivery | None:
-    """The delivery that hangs on a record."""
-    found = getattr(record, "__dict__", {}).get(ON_RECORD)
-    return found if isinstance(found, Delivery) else None

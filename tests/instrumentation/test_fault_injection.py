@@ -21,7 +21,12 @@ BOUNDARY = ("guard", "config")
 """Modules left out: what catches the faults, and what is read before anything is wrapped."""
 DOORS = {
     # What stands in the place of the client's own methods, and what a service calls.
-    *("aiokafka._Shim.send", "aiokafka._Shim.getone", "aiokafka._Shim.getmany", "aiokafka._Shim.stop"),
+    *(
+        "aiokafka._Clients.send",
+        "aiokafka._Clients.getone",
+        "aiokafka._Clients.getmany",
+        "aiokafka._Clients.stop",
+    ),
     *("transactions.Transactions.begin", "transactions.Transactions.commit"),
     *("transactions.Transactions.abort", "transactions.Transactions.offsets", "transactions._ended"),
     *("settling.Commits.asked", "settling.Commits.done", "aiokafka._keep_cluster_id"),
@@ -29,7 +34,7 @@ DOORS = {
     *("outcomes.record_outcome", "outcomes.record_breaker", "process.current_event", "handlers.processor"),
     "batches.process_batch.fail",
     # They carry the error of a hook to where it is caught.
-    *("aiokafka._Shim._hook", "aiokafka._reraise"),
+    *("shim.Shim.hook", "shim.Shim.hook_now", "shim._reraise"),
 }
 
 
