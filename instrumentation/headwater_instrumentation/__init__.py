@@ -3,6 +3,7 @@
 Importing this package imports no Kafka client and no SDK.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .batches import process_batch
@@ -13,9 +14,11 @@ from .process import Event, current_event, process
 
 if TYPE_CHECKING:
     from .aiokafka import AIOKafkaInstrumentor
+    from .confluent_kafka import ConfluentKafkaInstrumentor
 
 __all__ = [
     "AIOKafkaInstrumentor",
+    "ConfluentKafkaInstrumentor",
     "Event",
     "current_event",
     "mark_compensation",
@@ -29,9 +32,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "AIOKafkaInstrumentor":
-        from .aiokafka import AIOKafkaInstrumentor
+_INSTRUMENTORS = {
+    "AIOKafkaInstrumentor": "aiokafka",
+    "ConfluentKafkaInstrumentor": "confluent_kafka",
+}
 
-        return AIOKafkaInstrumentor
+
+def __getattr__(name: str) -> Any:
+    if name in _INSTRUMENTORS:
+        return getattr(import_module(f".{_INSTRUMENTORS[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -62,7 +62,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
     def _fail(self, record: Any, error: BaseException) -> None:
         if self._delivery is None:
             return
-        kind = type(error).__qualname__
+        kind = deliveries.kind_of(error)
         self._failed_with = kind if self._failed_with in (None, kind) else "multiple"
         self._failures += 1
         if self._failures <= FAILURES_AT_MOST:

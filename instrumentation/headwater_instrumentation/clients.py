@@ -7,16 +7,24 @@ from . import attributes as names
 
 def base(client: Any, name: str, kind: str | None = None) -> dict[str, Any]:
     """Attributes that all spans of one operation of an aiokafka client share; ``kind`` is the operation's type."""
+    values = described(
+        name, kind, getattr(client, "_client_id", None), getattr(client, "_bootstrap_servers", None)
+    )
+    add_cluster_id(values, client)
+    return values
+
+
+def described(name: str, kind: str | None, client_id: Any, servers: Any) -> dict[str, Any]:
+    """The same from a client's settings; ``servers`` is text or a list."""
     values: dict[str, Any] = {names.SYSTEM: names.KAFKA, names.OPERATION_NAME: name}
     if kind is not None:
         values[names.OPERATION_TYPE] = kind
-    if getattr(client, "_client_id", None):
-        values[names.CLIENT_ID] = client._client_id
-    host, port = first_server(getattr(client, "_bootstrap_servers", None))
+    if client_id:
+        values[names.CLIENT_ID] = str(client_id)
+    host, port = first_server(servers)
     if host:
         values[names.SERVER_ADDRESS] = host
         values[names.SERVER_PORT] = port
-    add_cluster_id(values, client)
     return values
 
 

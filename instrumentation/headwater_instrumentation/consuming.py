@@ -60,7 +60,8 @@ def _truncated(delivery: Delivery) -> None:
 
 
 def one(consumer: Any, handed: Handed, record: Any) -> None:
-    """The caller of getone gets ``record``; its body begins now."""
+    """The caller of getone or poll gets ``record``; its body begins now."""
+    record = view(record)
     redelivered = handed.seen(record)
     if handed.source.config.process_span == "auto":
         handed.begin(consumer, start(record, handed.source, redelivered))

@@ -116,9 +116,18 @@ def _nothing() -> None:
 def failed(span: trace.Span, error: BaseException, config: Config | None) -> None:
     """Marks a span with an error's class; its message only where that is switched on."""
     if span.is_recording():
-        span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
+        span.set_attribute(names.ERROR_TYPE, kind_of(error))
         text = str(error)[:1024] if config is not None and config.errors == "message" else None
         span.set_status(Status(StatusCode.ERROR, text))
+
+
+def kind_of(error: BaseException) -> str:
+    """Class of an error; of an error of librdkafka its name, since all have the same class."""
+    for found in (error, *error.args[:1]):
+        name = getattr(found, "name", None)
+        if callable(name) and callable(getattr(found, "code", None)):
+            return str(name())
+    return type(error).__qualname__
 
 
 def current() -> Delivery | None:

@@ -2,12 +2,25 @@
 
 import threading
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 REMEMBERED = 20_000
 """Records without room for an attribute of which something is remembered."""
 TIMES_WITH_TYPE = (1, 2)
 """confluent-kafka's types of a record's time: the producer's clock, the broker's. 0 says there is none."""
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+def time_of(message: Any) -> tuple[int | None, int | None]:
+    """A confluent-kafka message's time in milliseconds and its type: 0 the producer's clock, 1 the broker's."""
+    kind, at = message.timestamp()
+    return (at, kind - 1) if kind in TIMES_WITH_TYPE else (None, None)
 
 
 class MessageView:
@@ -24,10 +37,7 @@ class MessageView:
         self.headers: list[tuple[str, bytes]] | None = message.headers()
         self.key, self.value = message.key(), message.value()
         self.serialized_value_size = len(self.value) if isinstance(self.value, bytes) else -1
-        kind, at = message.timestamp()
-        known = kind in TIMES_WITH_TYPE
-        self.timestamp = at if known else None
-        self.timestamp_type = kind - 1 if known else None
+        self.timestamp, self.timestamp_type = time_of(message)
 
 
 def view(record: Any) -> Any:

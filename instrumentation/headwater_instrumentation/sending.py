@@ -169,13 +169,19 @@ def acknowledged(span: trace.Span, future: Any, config: Config) -> None:
             failed(span, error, config)
             return
         metadata = future.result()
-        values: dict[str, Any] = {
-            names.PARTITION: str(metadata.partition),
-            names.OFFSET: metadata.offset,
-        }
-        if getattr(metadata, "timestamp", None) is not None and metadata.timestamp >= 0:
-            values[names.RECORD_TS] = metadata.timestamp
-            values[names.RECORD_TS_TYPE] = metadata.timestamp_type
-        span.set_attributes(values)
+        kind = getattr(metadata, "timestamp_type", None)
+        stored(span, metadata.partition, metadata.offset, getattr(metadata, "timestamp", None), kind)
     finally:
         span.end()
+
+
+def stored(span: trace.Span, partition: int, offset: int, timestamp: int | None, kind: int | None) -> None:
+    """Where the broker put the message, and the time that it has there with its type."""
+    values: dict[str, Any] = {names.PARTITION: str(partition)}
+    if offset is not None and offset >= 0:
+        values[names.OFFSET] = offset
+    if timestamp is not None and timestamp >= 0:
+        values[names.RECORD_TS] = timestamp
+        if kind is not None:
+            values[names.RECORD_TS_TYPE] = kind
+    span.set_attributes(values)

@@ -72,17 +72,30 @@ def begin(
     asked: bool,
 ) -> trace.Span:
     """Starts the span of a commit; ``offsets`` by partition, as numbers, pairs or the client's own tuples."""
-    values: dict[str, Any] = {**base, names.GROUP: group}
-    places = sorted(offsets.items(), key=lambda one: (one[0].topic, one[0].partition))[:OFFSETS_AT_MOST]
-    values[names.OFFSETS] = [f"{at.topic}:{at.partition}:{_offset(given)}" for at, given in places]
-    topics = {at.topic for at in offsets}
-    name = "commit"
-    if len(topics) == 1:
-        values[names.TOPIC] = topic = topics.pop()
-        name = f"commit {topic}"
+    values: dict[str, Any] = {**base, names.GROUP: group, **described(offsets)}
     if not asked:
         values[names.COMMIT_AUTOMATIC] = True
-    return tracer.start_span(name, parent, SpanKind.CLIENT, values)
+    return tracer.start_span(span_name(values), parent, SpanKind.CLIENT, values)
+
+
+def described(offsets: Mapping[Any, Any]) -> dict[str, Any]:
+    """What a commit's offsets say, and the topic where there is only one."""
+    if not offsets:
+        return {}
+    places = sorted(offsets.items(), key=lambda one: (one[0].topic, one[0].partition))[:OFFSETS_AT_MOST]
+    values: dict[str, Any] = {
+        names.OFFSETS: [f"{at.topic}:{at.partition}:{_offset(given)}" for at, given in places]
+    }
+    topics = {at.topic for at in offsets}
+    if len(topics) == 1:
+        values[names.TOPIC] = topics.pop()
+    return values
+
+
+def span_name(values: Mapping[str, Any]) -> str:
+    """Name of a commit's span."""
+    topic = values.get(names.TOPIC)
+    return "commit" if topic is None else f"commit {topic}"
 
 
 def _offset(given: Any) -> int:

@@ -1,6 +1,6 @@
 """Transactions of a producer: from begin to commit or abort, with the sends and commits that belong to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,7 @@ class Transactions:
 
     def _begin(self, producer: Any) -> None:
         values = clients.base(producer.client, "transaction")
-        found = str(producer._txn_manager.transactional_id)
-        values[names.TRANSACTION_ID] = found
-        if current(producer) is not None:
-            _close(producer, "unknown", None)
-        around = trace.get_current_span().get_span_context()
-        span = self._tracer.start_span("transaction", kind=SpanKind.INTERNAL, attributes=values)
-        producer.__dict__[_STATE] = Transaction(found, span, around)
+        open_one(self._tracer, producer, values, str(producer._txn_manager.transactional_id))
 
     async def commit(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.commit_transaction."""
@@ -66,10 +60,10 @@ class Transactions:
 
     async def offsets(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send_offsets_to_transaction(offsets, group_id)."""
-        open_one = guard.settle("transaction", current, instance)
+        found = guard.settle("transaction", current, instance)
         span = None
-        if open_one is not None and guard.settle("transaction", self._active):
-            span = guard.run("transaction", self._commit, instance, open_one, args, kwargs)
+        if found is not None and guard.settle("transaction", self._active):
+            span = guard.run("transaction", self._commit, instance, found, args, kwargs)
         try:
             return await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -80,12 +74,10 @@ class Transactions:
             if span is not None:
                 guard.settle("transaction", span.end)
 
-    def _commit(self, producer: Any, open_one: Transaction, args: Any, kwargs: Any) -> trace.Span:
+    def _commit(self, producer: Any, found: Transaction, args: Any, kwargs: Any) -> trace.Span:
         given = {**dict(zip(("offsets", "group_id"), args, strict=False)), **kwargs}
         base = clients.base(producer.client, "commit", "settle")
-        base[names.TRANSACTION_ID] = open_one.id
-        parent = trace.set_span_in_context(open_one.span)
-        return settling.begin(self._tracer, base, given["group_id"], given["offsets"], parent, True)
+        return commit(self._tracer, base, found, given["group_id"], given["offsets"])
 
 
 async def _ended(producer: Any, outcome: str, wrapped: Any, args: Any, kwargs: Any) -> Any:
@@ -99,15 +91,33 @@ async def _ended(producer: Any, outcome: str, wrapped: Any, args: Any, kwargs: A
 
 
 def _end(producer: Any, outcome: str, error: BaseException | None) -> None:
-    found = current(producer)
     # An end that failed can be asked for again, or an abort follows: that says how it ended.
-    if found is None or (error is not None and not producer._txn_manager.is_fatal_error()):
+    if error is None or producer._txn_manager.is_fatal_error():
+        close(producer, outcome, error)
+
+
+def open_one(tracer: Tracer, producer: Any, values: dict[str, Any], transactional_id: str) -> None:
+    """Begins a producer's transaction."""
+    close(producer, "unknown", None)
+    values[names.TRANSACTION_ID] = transactional_id
+    around = trace.get_current_span().get_span_context()
+    span = tracer.start_span("transaction", kind=SpanKind.INTERNAL, attributes=values)
+    producer.__dict__[_STATE] = Transaction(transactional_id, span, around)
+
+
+def commit(
+    tracer: Tracer, base: dict[str, Any], found: Transaction, group: str, offsets: Mapping[Any, Any]
+) -> trace.Span:
+    """Begins the commit of offsets in a transaction."""
+    base[names.TRANSACTION_ID] = found.id
+    return settling.begin(tracer, base, group, offsets, trace.set_span_in_context(found.span), True)
+
+
+def close(producer: Any, outcome: str, error: BaseException | None) -> None:
+    """Ends the producer's transaction, if one is open."""
+    found = producer.__dict__.pop(_STATE, None)
+    if not isinstance(found, Transaction):
         return
-    _close(producer, outcome, error)
-
-
-def _close(producer: Any, outcome: str, error: BaseException | None) -> None:
-    found = producer.__dict__.pop(_STATE)
     found.span.set_attribute(names.TRANSACTION_OUTCOME, outcome)
     if error is not None:
         failed(found.span, error, None)

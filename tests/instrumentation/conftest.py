@@ -1,4 +1,4 @@
-"""Fixtures: an embedded broker, spans in memory, and a guard that has seen nothing yet."""
+"""Fixtures: embedded brokers, spans in memory, and a guard that has seen nothing yet."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,21 +6,23 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from blocking_helpers import ConfluentRig, broker_in_a_thread
 from headwater_collector.demo.broker import Broker
-from headwater_instrumentation import AIOKafkaInstrumentor
+from headwater_instrumentation import AIOKafkaInstrumentor, ConfluentKafkaInstrumentor
 from headwater_instrumentation.guard import guard
 from instrumentation_helpers import Rig, provider_of
 
 
 @pytest.fixture(autouse=True)
 def fresh_guard() -> Iterator[None]:
-    """Each test begins with a closed circuit, no context, and leaves aiokafka as it was."""
+    """Each test begins with a closed circuit, no context, and leaves the clients as they were."""
     guard.errors.clear()
     guard._recent.clear()
     guard._logged.clear()
     otel_context.attach(otel_context.Context())
     yield
     AIOKafkaInstrumentor().uninstrument()
+    ConfluentKafkaInstrumentor().uninstrument()
     guard._recent.clear()
 
 
@@ -31,3 +33,13 @@ async def rig(broker: Broker) -> AsyncIterator[Rig]:
     made.instrument()
     yield made
     await made.stack.aclose()
+
+
+@pytest.fixture
+def confluent() -> Iterator[ConfluentRig]:
+    """confluent-kafka over an embedded broker, instrumented."""
+    with broker_in_a_thread() as address:
+        made = ConfluentRig(address)
+        made.instrument()
+        with made.stack:
+            yield made

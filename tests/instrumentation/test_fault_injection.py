@@ -1,92 +1,29 @@
 """Every internal function is made to raise in turn: messages go through, none lost, doubled or reordered."""
 
 import asyncio
-import functools
-import importlib
-import inspect
-import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import confluent_kafka
 import pytest
+from confluent_kafka.aio import AIOConsumer, AIOProducer
 
-import headwater_instrumentation as package
+from blocking_helpers import ConfluentRig, until_now
+from fault_helpers import MESSAGES, break_function, functions
 from headwater_instrumentation import mark_compensation, process, process_batch, processor, record_outcome
-from headwater_instrumentation.guard import guard
 from instrumentation_helpers import Rig
 
-MESSAGES = 150
-"""For each function; with the functions there are, more than 10,000 in all."""
-BOUNDARY = ("guard", "config")
-"""Modules left out: what catches the faults, and what is read before anything is wrapped."""
-DOORS = {
-    # What stands in the place of the client's own methods, and what a service calls.
-    *(
-        "aiokafka._Clients.send",
-        "aiokafka._Clients.getone",
-        "aiokafka._Clients.getmany",
-        "aiokafka._Clients.stop",
-    ),
-    *("transactions.Transactions.begin", "transactions.Transactions.commit"),
-    *("transactions.Transactions.abort", "transactions.Transactions.offsets", "transactions._ended"),
-    *("settling.Commits.asked", "settling.Commits.done", "aiokafka._keep_cluster_id"),
-    *("dead_letters.mark_dead_letter", "dead_letters.mark_retry", "outcomes.mark_compensation"),
-    *("outcomes.record_outcome", "outcomes.record_breaker", "process.current_event", "handlers.processor"),
-    "batches.process_batch.fail",
-    # They carry the error of a hook to where it is caught.
-    *("shim.Shim.hook", "shim.Shim.hook_now", "shim._reraise"),
+OF_CONFLUENT = ("confluent_", "librdkafka")
+SHARED = ("records", "consuming", "delivery", "sending", "settling", "shim")
+"""What the blocking clients go through in another way than aiokafka."""
+
+FUNCTIONS = functions(lambda module: not module.startswith(OF_CONFLUENT))
+ASYNCIO = functions(lambda module: module == "confluent_aio")
+CONFLUENT = {
+    name: place
+    for name, place in functions(lambda module: module.startswith(OF_CONFLUENT) or module in SHARED).items()
+    if name not in ASYNCIO
 }
-
-
-def _modules() -> Iterator[Any]:
-    for found in pkgutil.iter_modules(package.__path__):
-        if found.name not in BOUNDARY:
-            yield importlib.import_module(f"headwater_instrumentation.{found.name}")
-
-
-def _functions() -> dict[str, tuple[Any, str]]:
-    """Name of each internal function, and where it hangs."""
-    found: dict[str, tuple[Any, str]] = {}
-    for module in _modules():
-        short = module.__name__.rpartition(".")[2]
-        for name, value in vars(module).items():
-            if getattr(value, "__module__", None) != module.__name__:
-                continue
-            if inspect.isfunction(value):
-                found[f"{short}.{name}"] = (module, name)
-            elif inspect.isclass(value):
-                for part, method in vars(value).items():
-                    if inspect.isfunction(method) and method.__module__ == module.__name__:
-                        found[f"{short}.{value.__name__}.{part}"] = (value, part)
-    return {name: place for name, place in found.items() if _counts(name)}
-
-
-def _counts(name: str) -> bool:
-    return name not in DOORS and "__" not in name and "Instrumentor" not in name
-
-
-FUNCTIONS = _functions()
-
-
-class Injected(Exception):
-    """The fault."""
-
-
-def _break(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
-    """Makes a function raise wherever it has been imported to."""
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def raising(*args: Any, **kwargs: Any) -> Any:
-        # As many faults as there are calls: the circuit is not what is tested here.
-        guard._recent.clear()
-        raise Injected(name)
-
-    monkeypatch.setattr(owner, name, raising)
-    for module in _modules():
-        for alias, value in list(vars(module).items()):
-            if value is original:
-                monkeypatch.setattr(module, alias, raising)
 
 
 async def _through(rig: Rig, topic: str, handle: Callable[[Any], Any]) -> list[bytes]:
@@ -130,7 +67,7 @@ async def _handle(record: Any) -> None:
 async def test_a_function_that_fails_costs_no_message(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
-    _break(monkeypatch, *FUNCTIONS[function])
+    break_function(monkeypatch, *FUNCTIONS[function])
     rig.instrument()
     expected = [b"%d" % i for i in range(MESSAGES)]
     complaints: list[dict[str, Any]] = []
@@ -143,5 +80,78 @@ async def test_a_function_that_fails_costs_no_message(
     assert complaints == []
 
 
+def _through_confluent(rig: ConfluentRig) -> list[bytes]:
+    """The same with confluent-kafka."""
+    producer = rig.producer()
+    reports: list[Any] = []
+    headers = [("headwater-role", b"retry"), ("x-error-type", b"E")]
+    for i in range(MESSAGES):
+        given = headers if i % 3 == 0 else None
+        producer.produce(
+            "orders", b"%d" % i, partition=0, headers=given, on_delivery=lambda *it: reports.append(it)
+        )
+    assert producer.flush(20) == 0 and len(reports) == MESSAGES
+    consumer = rig.consumer("orders", enable_auto_commit=True, auto_commit_interval_ms=50)
+    seen: list[bytes] = []
+    while len(seen) < MESSAGES // 2:
+        message = until_now(lambda: consumer.poll(0.5))
+        with process(message):
+            record_outcome("seen")
+            seen.append(message.value())
+            producer.produce("orders-out", message.value(), partition=0, headers=mark_compensation(message))
+    consumer.commit(message)
+    consumer.commit(message, asynchronous=False)
+    while len(seen) < MESSAGES:
+        messages = consumer.consume(50, 0.5)
+        with process_batch(messages) as batch:
+            for message in messages:
+                batch.fail(message, ValueError())
+            seen.extend(message.value() for message in messages)
+    consumer.close()
+    assert producer.flush(20) == 0
+    return seen
+
+
+@pytest.mark.parametrize("function", sorted(CONFLUENT))
+def test_a_function_that_fails_costs_confluent_kafka_no_message(
+    confluent: ConfluentRig, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    break_function(monkeypatch, *CONFLUENT[function])
+    confluent.instrument()
+    expected = [b"%d" % i for i in range(MESSAGES)]
+    assert _through_confluent(confluent) == expected
+    sent = confluent.raw("orders", MESSAGES)
+    assert [message.value() for message in sent] == expected
+    passed_on = confluent.raw("orders-out", MESSAGES // 2)
+    assert [message.value() for message in passed_on] == expected[: MESSAGES // 2]
+    # The names are the client's own again.
+    assert confluent_kafka.Producer is confluent_kafka.cimpl.Producer
+
+
+@pytest.mark.parametrize("function", sorted(ASYNCIO))
+async def test_a_function_that_fails_costs_confluents_asyncio_classes_no_message(
+    confluent: ConfluentRig, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    break_function(monkeypatch, *ASYNCIO[function])
+    confluent.instrument()
+    expected = [b"%d" % i for i in range(MESSAGES)]
+    producer = AIOProducer(confluent.settings({}))
+    reports = [await producer.produce("orders", value, partition=0) for value in expected]
+    await producer.flush()
+    assert [(await report).offset() for report in reports] == list(range(MESSAGES))
+    consumer = AIOConsumer(confluent.consuming({}))
+    await consumer.subscribe(["orders"])
+    seen: list[bytes] = []
+    while len(seen) < MESSAGES // 2:
+        if (message := await consumer.poll(timeout=0.5)) is not None:
+            seen.append(message.value())
+    while len(seen) < MESSAGES:
+        seen += [message.value() for message in await consumer.consume(50, timeout=0.5)]
+    await consumer.close()
+    await producer.close()
+    assert seen == expected
+
+
 def test_it_is_enough() -> None:
     assert len(FUNCTIONS) * MESSAGES > 10_000
+    assert len(CONFLUENT) * MESSAGES > 10_000

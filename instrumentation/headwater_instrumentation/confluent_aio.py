@@ -1,0 +1,95 @@
+"""confluent-kafka's asyncio classes: threads do the work, so the handler's body is around the call, not in it."""
+
+import asyncio
+import functools
+import sys
+import time
+from typing import Any
+
+from opentelemetry import trace
+
+from . import sending
+from .confluent_consuming import Consuming, State
+from .confluent_producing import Producing
+from .delivery import failed
+from .guard import guard
+from .records import time_of
+from .shim import Shim
+
+
+class Aio:
+    """The wrappers. The client inside is told to record nothing itself."""
+
+    def __init__(self, shim: Shim, producing: Producing, consuming: Consuming) -> None:
+        self._shim = shim
+        self._producing = producing
+        self._consuming = consuming
+
+    async def produce(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOProducer.produce: it sends in batches and refuses headers; the coordinates tell where it went."""
+        span = guard.run("produce", self._begin, instance, args, kwargs)
+        try:
+            future = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            if span is not None:
+                guard.settle("produce", self._producing.refused, span, error)
+            raise
+        if span is not None:
+            if hasattr(future, "add_done_callback"):
+                future.add_done_callback(functools.partial(guard.settle, "produce", self._done, span))
+            else:
+                guard.settle("produce", span.end)
+        return future
+
+    def _begin(self, producer: Any, args: Any, kwargs: Any) -> trace.Span | None:
+        inner = producer._producer
+        topic = args[0] if args else kwargs["topic"]
+        if not self._shim.active(topic):
+            return None
+        self._producing.state(inner).passive = True
+        value = args[1] if len(args) > 1 else kwargs.get("value")
+        return self._producing.begin(inner, topic, value, None, write=False)[0]
+
+    def _done(self, span: trace.Span, future: Any) -> None:
+        try:
+            error = None if future.cancelled() else getattr(future, "_exception", None)
+            if future.cancelled():
+                failed(span, asyncio.CancelledError(), self._shim.config)
+            elif error is not None:
+                failed(span, error, self._shim.config)
+            else:
+                message = future.result()
+                sending.stored(span, message.partition(), message.offset(), *time_of(message))
+        finally:
+            span.end()
+
+    async def poll(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOConsumer.poll."""
+        state = guard.settle("poll", self._came_back, instance)
+        message = await wrapped(*args, **kwargs)
+        if state is not None and message is not None:
+            guard.run("poll", self._consuming.one, instance._consumer, state, message)
+        return message
+
+    async def consume(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOConsumer.consume."""
+        state = guard.settle("consume", self._came_back, instance)
+        started_ns = time.time_ns()
+        messages = await wrapped(*args, **kwargs)
+        if state is not None and messages:
+            guard.run("consume", self._consuming.many, instance._consumer, state, messages, started_ns)
+        return messages
+
+    def _came_back(self, consumer: Any) -> State:
+        state = self._consuming.state(consumer._consumer)
+        state.passive = True
+        guard.settle("poll", state.handed.finish)
+        return state
+
+    async def close(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOConsumer.close."""
+        guard.settle("close", self._closed, instance, sys.exc_info()[1])
+        return await wrapped(*args, **kwargs)
+
+    def _closed(self, consumer: Any, error: BaseException | None) -> None:
+        self._consuming.state(consumer._consumer).handed.finish(error)

@@ -1,0 +1,298 @@
+"""confluent-kafka's producer: sends until the delivery report, and transactions."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import trace
+
+from . import attributes as names
+from . import clients, sending, transactions
+from .delivery import failed
+from .guard import guard
+from .librdkafka import (
+    Reported,
+    Wrapper,
+    by_partition,
+    configuration,
+    groups,
+    is_fatal,
+    learn_cluster_id,
+    make,
+    servers,
+)
+from .records import time_of
+from .shim import Shim
+
+ORDER = ("topic", "value", "key", "partition", "callback", "on_delivery", "timestamp", "headers")
+BATCH_ORDER = ("topic", "messages", "partition", "callback", "on_delivery")
+SERIALIZING = ("KeySerializationError", "ValueSerializationError")
+STATE = "_headwater_state"
+UNKNOWN = -1
+"""What old brokers answer to headers that they cannot store."""
+
+
+class State:
+    """What is known of one producer."""
+
+    def __init__(self, conf: Mapping[str, Any] | None) -> None:
+        known = conf or {}
+        self.settings = (known.get("client.id") or "rdkafka", servers(known))
+        self.base = clients.described("send", "send", *self.settings)
+        self.default = known.get("on_delivery") or known.get("delivery_cb") or known.get("dr_cb")
+        """Called where a send names no callback of its own."""
+        only_errors = str(known.get("delivery.report.only.error", "false")).lower() == "true"
+        # A callback of ours takes the place of the default one: that must be known, and be told everything.
+        self.reported = conf is not None and not only_errors
+        self.transactional_id = str(known.get("transactional.id", ""))
+        self.passive = False
+        """A client around it records in its place."""
+        self.inject = True
+        self.proven = False
+        self.asked = 0
+
+    def values(self, name: str, kind: str | None = None) -> dict[str, Any]:
+        """Attributes of another operation of the same client."""
+        values = clients.described(name, kind, *self.settings)
+        if names.CLUSTER_ID in self.base:
+            values[names.CLUSTER_ID] = self.base[names.CLUSTER_ID]
+        return values
+
+
+class Producing:
+    """The wrappers."""
+
+    def __init__(self, shim: Shim) -> None:
+        self._shim = shim
+
+    def wrappers(self) -> dict[str, Wrapper]:
+        """The producer's methods that are wrapped."""
+        return {
+            "__init__": self.made,
+            "produce": self.produce,
+            "produce_batch": self.produce_batch,
+            "poll": self.served,
+            "flush": self.served,
+            "begin_transaction": self.begin_transaction,
+            "commit_transaction": functools.partial(self._ended, "committed"),
+            "abort_transaction": functools.partial(self._ended, "aborted"),
+            "send_offsets_to_transaction": self.offsets,
+        }
+
+    def made(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer(settings)."""
+        answer = make(wrapped, args, kwargs)
+        guard.settle("producer", self._made, instance, args, kwargs)
+        return answer
+
+    def _made(self, producer: Any, args: Any, kwargs: Any) -> None:
+        producer.__dict__[STATE] = State(configuration(args, kwargs))
+
+    def state(self, producer: Any) -> State:
+        """What is known of a producer."""
+        found = producer.__dict__.get(STATE)
+        if not isinstance(found, State):
+            found = producer.__dict__[STATE] = State(None)
+        return found
+
+    def produce(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer.produce."""
+        given = {**dict(zip(ORDER, args, strict=False)), **kwargs}
+        if (
+            "topic" not in given
+            or len(args) > len(ORDER)
+            or not guard.settle("produce", self._shim.active, given["topic"])
+        ):
+            return wrapped(*args, **kwargs)
+        begun = guard.run("produce", self._begin, instance, given)
+        if begun is None:
+            return wrapped(*args, **kwargs)
+        span, reported, changed = begun
+        if self._shim.produce_hook is not None:
+            self._shim.hook_now(self._shim.produce_hook, span, args, kwargs)
+        try:
+            answer = wrapped(**changed)
+        except BaseException as error:
+            guard.settle("produce", self.refused, span, error)
+            raise
+        if not reported:
+            guard.settle("produce", span.end)
+        return answer
+
+    def served(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer.poll and Producer.flush."""
+        answer = wrapped(*args, **kwargs)
+        guard.settle("poll", self._learn, instance)
+        return answer
+
+    def _learn(self, producer: Any) -> None:
+        state = self.state(producer)
+        if names.CLUSTER_ID not in state.base and not state.passive:
+            state.asked += 1
+            learn_cluster_id(producer, state.base, state.asked)
+
+    def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, bool, dict[str, Any]]:
+        state = self.state(producer)
+        span, headers = self.begin(producer, given["topic"], given.get("value"), given.get("headers"))
+        changed = dict(given)
+        if headers or given.get("headers") is not None:
+            changed["headers"] = headers
+        if state.reported:
+            theirs = changed.pop("callback", None) or changed.get("on_delivery") or state.default
+            changed["on_delivery"] = self.report(producer, span, theirs)
+        return span, state.reported, changed
+
+    def begin(
+        self, producer: Any, topic: str, value: Any, headers: Any, write: bool = True
+    ) -> tuple[trace.Span, Any]:
+        """Starts a send's span; gives the headers to send."""
+        state = self.state(producer)
+        return sending.begin(
+            self._shim.tracer,
+            topic,
+            value,
+            headers,
+            state.base,
+            self._shim.service,
+            self._shim.config,
+            write and state.inject,
+            transactions.current(producer),
+        )
+
+    def report(self, producer: Any, span: trace.Span, theirs: Any) -> Callable[[Any, Any], None]:
+        """A delivery callback that records, and calls theirs."""
+
+        def delivered(error: Any, message: Any) -> None:
+            guard.settle("delivery", self._delivered, producer, span, error, message)
+            if theirs is not None:
+                theirs(error, message)
+
+        return delivered
+
+    def _delivered(self, producer: Any, span: trace.Span, error: Any, message: Any) -> None:
+        state = self.state(producer)
+        try:
+            if error is None:
+                state.proven = True
+                sending.stored(span, message.partition(), message.offset(), *time_of(message))
+            else:
+                failed(span, Reported(error), self._shim.config)
+                if error.code() == UNKNOWN and not state.proven:
+                    state.inject = False
+        finally:
+            span.end()
+
+    def refused(self, span: trace.Span, error: BaseException) -> None:
+        """The client did not take the message."""
+        failed(span, error, self._shim.config)
+        span.end()
+
+    def serialized(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """SerializingProducer.produce: what fails before the send is begun is a failed send too."""
+        try:
+            return wrapped(*args, **kwargs)
+        except Exception as error:
+            if type(error).__name__ in SERIALIZING:
+                guard.run("produce", self._unserialized, instance, args, kwargs, error)
+            raise
+
+    def _unserialized(self, producer: Any, args: Any, kwargs: Any, error: BaseException) -> None:
+        topic = kwargs["topic"] if "topic" in kwargs else args[0]
+        if self._shim.active(topic):
+            # Of the value only whether there is one is looked at.
+            span, _ = self.begin(producer, topic, b"", None)
+            self.refused(span, error)
+
+    def produce_batch(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer.produce_batch: no headers can be sent, but each message tells where it went."""
+        given = {**dict(zip(BATCH_ORDER, args, strict=False)), **kwargs}
+        begun = None
+        if "topic" in given and guard.settle("produce", self._shim.active, given["topic"]):
+            begun = guard.run("produce", self._begin_batch, instance, given)
+        if begun is None:
+            return wrapped(*args, **kwargs)
+        spans, changed = begun
+        try:
+            answer = wrapped(**changed)
+        except BaseException as error:
+            for span in spans:
+                guard.settle("produce", self.refused, span, error)
+            raise
+        guard.settle("produce", self._after_batch, instance, spans, changed["messages"], given["messages"])
+        return answer
+
+    def _begin_batch(
+        self, producer: Any, given: dict[str, Any]
+    ) -> tuple[list[trace.Span], dict[str, Any]] | None:
+        state = self.state(producer)
+        if state.passive:
+            return None
+        shared = given.get("callback") or given.get("on_delivery")
+        spans, messages = [], []
+        for message in given["messages"]:
+            span, _ = self.begin(producer, given["topic"], message.get("value"), None, write=False)
+            copy = dict(message)
+            if state.reported:
+                theirs = (
+                    copy.pop("callback", None) or copy.pop("on_delivery", None) or shared or state.default
+                )
+                copy["callback"] = self.report(producer, span, theirs)
+            spans.append(span)
+            messages.append(copy)
+        return spans, {**given, "messages": messages}
+
+    def _after_batch(self, producer: Any, spans: list[trace.Span], sent: Any, theirs: Any) -> None:
+        reported = self.state(producer).reported
+        for span, copy, message in zip(spans, sent, theirs, strict=True):
+            if "_error" in copy:
+                # The client says there which message it did not take.
+                message["_error"] = copy["_error"]
+                failed(span, Reported(copy["_error"]), self._shim.config)
+                span.end()
+            elif not reported:
+                span.end()
+
+    def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer.begin_transaction."""
+        answer = wrapped(*args, **kwargs)
+        if guard.settle("transaction", self._shim.active):
+            guard.run("transaction", self._open, instance)
+        return answer
+
+    def _open(self, producer: Any) -> None:
+        state = self.state(producer)
+        transactions.open_one(
+            self._shim.tracer, producer, state.values("transaction"), state.transactional_id
+        )
+
+    def _ended(self, outcome: str, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            answer = wrapped(*args, **kwargs)
+        except BaseException as error:
+            if guard.settle("transaction", is_fatal, error):
+                guard.settle("transaction", transactions.close, instance, "unknown", error)
+            raise
+        guard.settle("transaction", transactions.close, instance, outcome, None)
+        return answer
+
+    def offsets(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Producer.send_offsets_to_transaction(positions, group metadata)."""
+        found = guard.settle("transaction", transactions.current, instance)
+        span = None
+        if found is not None and guard.settle("transaction", self._shim.active):
+            span = guard.run("transaction", self._commit, instance, found, args, kwargs)
+        try:
+            return wrapped(*args, **kwargs)
+        except BaseException as error:
+            if span is not None:
+                guard.settle("transaction", failed, span, error, None)
+            raise
+        finally:
+            if span is not None:
+                guard.settle("transaction", span.end)
+
+    def _commit(self, producer: Any, found: Any, args: Any, kwargs: Any) -> trace.Span:
+        given = {**dict(zip(("positions", "group_metadata"), args, strict=False)), **kwargs}
+        base = self.state(producer).values("commit", "settle")
+        group = groups.get(given["group_metadata"])
+        return transactions.commit(self._shim.tracer, base, found, group, by_partition(given["positions"]))
