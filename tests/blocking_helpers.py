@@ -8,12 +8,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import confluent_kafka
+import kafka as kafka_python
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from headwater_collector.demo.broker import Broker
-from headwater_instrumentation import ConfluentKafkaInstrumentor
+from headwater_instrumentation import ConfluentKafkaInstrumentor, KafkaPythonInstrumentor
 from instrumentation_helpers import provider_of
 
 WITHIN_S = 20
@@ -127,3 +128,35 @@ class ConfluentRig(BlockingRig):
 def polled(consumer: Any, number: int) -> list[Any]:
     """The next messages of a confluent-kafka consumer."""
     return [until_now(lambda: consumer.poll(0.5)) for _ in range(number)]
+
+
+class KafkaPythonRig(BlockingRig):
+    """With kafka-python."""
+
+    instrumentor = KafkaPythonInstrumentor
+
+    def producer(self, **settings: Any) -> Any:
+        """A producer."""
+        made = kafka_python.KafkaProducer(**{"bootstrap_servers": self.address, **settings})
+        self.stack.callback(made.close, 5)
+        return made
+
+    def consumer(self, *topics: str, **settings: Any) -> Any:
+        """A consumer that reads from the beginning and commits nothing by itself."""
+        given = {
+            "bootstrap_servers": self.address,
+            "group_id": "g",
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            **settings,
+        }
+        made = kafka_python.KafkaConsumer(*topics, **given)
+        self.stack.callback(made.close)
+        return made
+
+    def raw(self, topic: str, number: int) -> list[Any]:
+        """What arrived in a topic, as a service without instrumentation reads it."""
+        KafkaPythonInstrumentor().uninstrument()
+        consumer = self.consumer(group_id=None)
+        consumer.assign([kafka_python.TopicPartition(topic, partition) for partition in range(3)])
+        return [next(consumer) for _ in range(number)]

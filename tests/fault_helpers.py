@@ -36,6 +36,13 @@ DOORS = {
     *(f"confluent_consuming.Consuming.{name}" for name in ("made", "poll", "consume", "close", "exit")),
     *(f"confluent_consuming.Consuming.{name}" for name in ("deserialized", "metadata", "commit")),
     *(f"confluent_aio.Aio.{name}" for name in ("produce", "poll", "consume", "close")),
+    *(
+        f"kafka_python_producing.Producing.{name}"
+        for name in ("send", "begin_transaction", "ended", "offsets")
+    ),
+    *(f"kafka_python_consuming.Consuming.{name}" for name in ("following", "poll", "close", "wrappers")),
+    *(f"kafka_python_committing.Commits.{name}" for name in ("asked", "commit", "made", "at_once", "later")),
+    "kafka_python_producing.Producing.wrappers",
     # They call the client itself, or are called where it is wrapped.
     *("confluent_committing.Commits.run", "librdkafka.make"),
     *("confluent_producing.Producing.wrappers", "confluent_consuming.Consuming.wrappers"),

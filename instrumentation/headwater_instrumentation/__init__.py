@@ -15,11 +15,13 @@ from .process import Event, current_event, process
 if TYPE_CHECKING:
     from .aiokafka import AIOKafkaInstrumentor
     from .confluent_kafka import ConfluentKafkaInstrumentor
+    from .kafka_python import KafkaPythonInstrumentor
 
 __all__ = [
     "AIOKafkaInstrumentor",
     "ConfluentKafkaInstrumentor",
     "Event",
+    "KafkaPythonInstrumentor",
     "current_event",
     "mark_compensation",
     "mark_dead_letter",
@@ -35,6 +37,7 @@ __all__ = [
 _INSTRUMENTORS = {
     "AIOKafkaInstrumentor": "aiokafka",
     "ConfluentKafkaInstrumentor": "confluent_kafka",
+    "KafkaPythonInstrumentor": "kafka_python",
 }
 
 

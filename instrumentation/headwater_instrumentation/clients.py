@@ -43,7 +43,13 @@ def first_server(servers: Any) -> tuple[str, int]:
 
 
 def add_cluster_id(values: dict[str, Any], client: Any) -> None:
-    """Adds the cluster's id once the client has been told it."""
-    found = getattr(getattr(client, "cluster", None), "_headwater_cluster_id", None)
+    """Adds the cluster's id once the client has been told it.
+
+    ``client`` is one of aiokafka, or a producer, consumer or client of kafka-python.
+    """
+    cluster = getattr(client, "_metadata", None) or getattr(
+        getattr(client, "_client", client), "cluster", None
+    )
+    found = getattr(cluster, "_headwater_cluster_id", None) or getattr(cluster, "cluster_id", None)
     if found:
-        values[names.CLUSTER_ID] = found
+        values[names.CLUSTER_ID] = str(found)

@@ -7,8 +7,8 @@ from typing import Any
 from . import clients, consuming
 from .confluent_committing import Commits
 from .guard import guard
-from .librdkafka import Wrapper, configuration, groups, learn_cluster_id, make, servers
-from .shim import Shim
+from .librdkafka import configuration, groups, learn_cluster_id, make, servers
+from .shim import Shim, Wrapper
 
 STATE = "_headwater_state"
 

@@ -12,7 +12,6 @@ from .delivery import failed
 from .guard import guard
 from .librdkafka import (
     Reported,
-    Wrapper,
     by_partition,
     configuration,
     groups,
@@ -22,7 +21,7 @@ from .librdkafka import (
     servers,
 )
 from .records import time_of
-from .shim import Shim
+from .shim import Shim, Wrapper
 
 ORDER = ("topic", "value", "key", "partition", "callback", "on_delivery", "timestamp", "headers")
 BATCH_ORDER = ("topic", "messages", "partition", "callback", "on_delivery")

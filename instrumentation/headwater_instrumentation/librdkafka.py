@@ -1,13 +1,11 @@
 """What confluent-kafka's producer and consumer have in common: settings, places, errors."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import attributes as names
 from .records import Place
-
-Wrapper = Callable[[Any, Any, Any, Any], Any]
 
 ASKED_AT_MOST = 20
 """Times that a client is asked for the cluster's id, which it tells without a request once it knows it."""

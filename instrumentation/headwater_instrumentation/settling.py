@@ -28,7 +28,7 @@ class Commits:
 
     async def asked(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.commit: whatever is committed inside of it is the caller's commit."""
-        token = guard.run("commit", otel_context.attach, otel_context.set_value(_ASKED, True))
+        token = guard.run("commit", attach_asked)
         try:
             return await wrapped(*args, **kwargs)
         finally:
@@ -58,9 +58,19 @@ class Commits:
         if base is None:
             base = coordinator.__dict__[_BASE] = clients.base(coordinator._client, "commit", "settle")
         clients.add_cluster_id(base, coordinator._client)
-        asked = otel_context.get_value(_ASKED) is True
+        asked = is_asked()
         # The coordinator's task keeps the context in which the consumer was started: no parent of its commits.
         return begin(self._tracer, base, coordinator.group_id, offsets, None if asked else Context(), asked)
+
+
+def attach_asked() -> Any:
+    """Notes that what is committed from here on is what the service asks for; gives the token to detach."""
+    return otel_context.attach(otel_context.set_value(_ASKED, True))
+
+
+def is_asked() -> bool:
+    """Whether that is noted here."""
+    return otel_context.get_value(_ASKED) is True
 
 
 def begin(

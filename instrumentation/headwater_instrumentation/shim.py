@@ -14,6 +14,9 @@ from .delivery import Source
 from .guard import guard, logger
 from .process import service_name
 
+Wrapper = Callable[[Any, Any, Any, Any], Any]
+"""(wrapped, instance, args, kwargs), as wrapt calls it."""
+
 
 class Shim:
     """Tracer, switches and hooks."""

@@ -6,9 +6,13 @@ import pytest
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from blocking_helpers import ConfluentRig, broker_in_a_thread
+from blocking_helpers import ConfluentRig, KafkaPythonRig, broker_in_a_thread
 from headwater_collector.demo.broker import Broker
-from headwater_instrumentation import AIOKafkaInstrumentor, ConfluentKafkaInstrumentor
+from headwater_instrumentation import (
+    AIOKafkaInstrumentor,
+    ConfluentKafkaInstrumentor,
+    KafkaPythonInstrumentor,
+)
 from headwater_instrumentation.guard import guard
 from instrumentation_helpers import Rig, provider_of
 
@@ -23,6 +27,7 @@ def fresh_guard() -> Iterator[None]:
     yield
     AIOKafkaInstrumentor().uninstrument()
     ConfluentKafkaInstrumentor().uninstrument()
+    KafkaPythonInstrumentor().uninstrument()
     guard._recent.clear()
 
 
@@ -40,6 +45,16 @@ def confluent() -> Iterator[ConfluentRig]:
     """confluent-kafka over an embedded broker, instrumented."""
     with broker_in_a_thread() as address:
         made = ConfluentRig(address)
+        made.instrument()
+        with made.stack:
+            yield made
+
+
+@pytest.fixture
+def kafka_python() -> Iterator[KafkaPythonRig]:
+    """kafka-python over an embedded broker, instrumented."""
+    with broker_in_a_thread() as address:
+        made = KafkaPythonRig(address)
         made.instrument()
         with made.stack:
             yield made

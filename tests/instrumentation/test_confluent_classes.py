@@ -14,7 +14,7 @@ from blocking_helpers import ConfluentRig, polled, until_now
 from headwater_instrumentation import ConfluentKafkaInstrumentor, current_event
 from headwater_instrumentation import attributes as names
 from headwater_instrumentation.guard import guard
-from instrumentation_helpers import attributes, parent_id, span_id
+from instrumentation_helpers import attributes, identities, parent_id, span_id
 
 
 class OwnProducer(cimpl.Producer):
@@ -35,19 +35,15 @@ def early(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_early_imports_are_replaced_and_put_back(early: Any) -> None:
-    before = {
-        owner: dict(vars(owner))
-        for owner in (
-            *(cimpl, confluent_kafka, confluent_kafka.SerializingProducer),
-            *(confluent_kafka.DeserializingConsumer, AIOProducer, AIOConsumer, early),
-        )
-    }
+    owners = (cimpl, confluent_kafka, confluent_kafka.SerializingProducer, AIOProducer, AIOConsumer, early,
+              confluent_kafka.DeserializingConsumer)  # fmt: skip
+    before = identities(*owners)
     bases = OwnProducer.__bases__
     ConfluentKafkaInstrumentor().instrument()
     assert early.Producer is confluent_kafka.Producer is not cimpl.Producer
     assert early.Reader is confluent_kafka.Consumer
     ConfluentKafkaInstrumentor().uninstrument()
-    assert {owner: dict(vars(owner)) for owner in before} == before
+    assert identities(*owners) == before
     assert OwnProducer.__bases__ == bases
 
 

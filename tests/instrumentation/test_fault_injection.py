@@ -8,7 +8,7 @@ import confluent_kafka
 import pytest
 from confluent_kafka.aio import AIOConsumer, AIOProducer
 
-from blocking_helpers import ConfluentRig, until_now
+from blocking_helpers import ConfluentRig, KafkaPythonRig, until_now
 from fault_helpers import MESSAGES, break_function, functions
 from headwater_instrumentation import mark_compensation, process, process_batch, processor, record_outcome
 from instrumentation_helpers import Rig
@@ -17,7 +17,8 @@ OF_CONFLUENT = ("confluent_", "librdkafka")
 SHARED = ("records", "consuming", "delivery", "sending", "settling", "shim")
 """What the blocking clients go through in another way than aiokafka."""
 
-FUNCTIONS = functions(lambda module: not module.startswith(OF_CONFLUENT))
+FUNCTIONS = functions(lambda module: not module.startswith((*OF_CONFLUENT, "kafka_python")))
+KAFKA_PYTHON = functions(lambda module: module.startswith("kafka_python") or module in SHARED)
 ASYNCIO = functions(lambda module: module == "confluent_aio")
 CONFLUENT = {
     name: place
@@ -152,6 +153,49 @@ async def test_a_function_that_fails_costs_confluents_asyncio_classes_no_message
     assert seen == expected
 
 
+def _through_kafka_python(rig: KafkaPythonRig) -> list[bytes]:
+    """The same with kafka-python."""
+    producer = rig.producer()
+    headers = [("headwater-role", b"retry"), ("x-error-type", b"E")]
+    futures = [
+        producer.send("orders", b"%d" % i, partition=0, headers=headers if i % 3 == 0 else None)
+        for i in range(MESSAGES)
+    ]
+    assert [future.get(20).offset for future in futures] == list(range(MESSAGES))
+    consumer = rig.consumer("orders", enable_auto_commit=True, auto_commit_interval_ms=20)
+    seen: list[bytes] = []
+    while len(seen) < MESSAGES // 2:
+        with process(record := next(consumer)):
+            record_outcome("seen")
+            seen.append(record.value)
+            producer.send("orders-out", record.value, partition=0, headers=mark_compensation(record))
+    consumer.commit_async()
+    consumer.commit()
+    while len(seen) < MESSAGES:
+        for records in consumer.poll(500, max_records=50).values():
+            with process_batch(records) as batch:
+                for record in records:
+                    batch.fail(record, ValueError())
+                seen.extend(record.value for record in records)
+    consumer.close()
+    producer.flush(20)
+    return seen
+
+
+@pytest.mark.parametrize("function", sorted(KAFKA_PYTHON))
+def test_a_function_that_fails_costs_kafka_python_no_message(
+    kafka_python: KafkaPythonRig, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    break_function(monkeypatch, *KAFKA_PYTHON[function])
+    kafka_python.instrument()
+    expected = [b"%d" % i for i in range(MESSAGES)]
+    assert _through_kafka_python(kafka_python) == expected
+    assert [record.value for record in kafka_python.raw("orders", MESSAGES)] == expected
+    passed_on = kafka_python.raw("orders-out", MESSAGES // 2)
+    assert [record.value for record in passed_on] == expected[: MESSAGES // 2]
+
+
 def test_it_is_enough() -> None:
     assert len(FUNCTIONS) * MESSAGES > 10_000
     assert len(CONFLUENT) * MESSAGES > 10_000
+    assert len(KAFKA_PYTHON) * MESSAGES > 9_000

@@ -1,0 +1,183 @@
+"""kafka-python's producer: sends until the acknowledgement, and transactions."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from opentelemetry import trace
+
+from . import attributes as names
+from . import clients, sending, transactions
+from .delivery import failed
+from .guard import guard
+from .shim import Shim, Wrapper
+
+ORDER = ("topic", "value", "key", "headers", "partition", "timestamp_ms")
+STATE = "_headwater_state"
+UNKNOWN = -1
+"""What old brokers answer to headers that they cannot store."""
+
+
+class State:
+    """What is known of one producer."""
+
+    def __init__(self, producer: Any) -> None:
+        self.settings = (producer.config.get("client_id"), producer.config.get("bootstrap_servers"))
+        self.base = clients.described("send", "send", *self.settings)
+        self.inject = True
+        self.proven = False
+
+    def values(self, name: str, kind: str | None = None) -> dict[str, Any]:
+        """Attributes of another operation of the same client."""
+        values = clients.described(name, kind, *self.settings)
+        if names.CLUSTER_ID in self.base:
+            values[names.CLUSTER_ID] = self.base[names.CLUSTER_ID]
+        return values
+
+
+class Producing:
+    """The wrappers."""
+
+    def __init__(self, shim: Shim) -> None:
+        self._shim = shim
+
+    def wrappers(self) -> dict[str, Wrapper]:
+        """The producer's methods that are wrapped."""
+        return {
+            "send": self.send,
+            "begin_transaction": self.begin_transaction,
+            "commit_transaction": functools.partial(self.ended, "committed"),
+            "abort_transaction": functools.partial(self.ended, "aborted"),
+            "send_offsets_to_transaction": self.offsets,
+        }
+
+    def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """KafkaProducer.send."""
+        given = {**dict(zip(ORDER, args, strict=False)), **kwargs}
+        if (
+            "topic" not in given
+            or len(args) > len(ORDER)
+            or not guard.settle("send", self._shim.active, given["topic"])
+        ):
+            return wrapped(*args, **kwargs)
+        if isinstance(given.get("headers"), Iterator):
+            # Readable once only, and needed again if the span cannot be begun.
+            given["headers"] = list(given["headers"])
+        begun = guard.run("send", self._begin, instance, given)
+        if begun is None:
+            return wrapped(**given)
+        span, headers = begun
+        if self._shim.produce_hook is not None:
+            self._shim.hook_now(self._shim.produce_hook, span, args, kwargs)
+        try:
+            future = wrapped(**{**given, "headers": headers})
+        except BaseException as error:
+            guard.settle("send", self._refused, span, error)
+            raise
+        guard.settle("send", self._await, instance, span, future)
+        return future
+
+    def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, Any]:
+        state = self._state(producer)
+        span, headers = sending.begin(
+            self._shim.tracer,
+            given["topic"],
+            given.get("value"),
+            given.get("headers"),
+            state.base,
+            self._shim.service,
+            self._shim.config,
+            state.inject,
+            transactions.current(producer),
+        )
+        return span, headers or (None if given.get("headers") is None else headers)
+
+    def _state(self, producer: Any) -> State:
+        found = producer.__dict__.get(STATE)
+        if not isinstance(found, State):
+            found = producer.__dict__[STATE] = State(producer)
+        if names.CLUSTER_ID not in found.base:
+            clients.add_cluster_id(found.base, producer)
+        return found
+
+    def _await(self, producer: Any, span: trace.Span, future: Any) -> None:
+        if not hasattr(future, "add_errback"):
+            span.end()
+            return
+        future.add_callback(functools.partial(guard.settle, "acknowledgement", self._stored, producer, span))
+        future.add_errback(functools.partial(guard.settle, "acknowledgement", self._failed, producer, span))
+
+    def _stored(self, producer: Any, span: trace.Span, found: Any) -> None:
+        try:
+            self._state(producer).proven = True
+            sending.stored(span, found.partition, found.offset, found.timestamp, None)
+        finally:
+            span.end()
+
+    def _failed(self, producer: Any, span: trace.Span, error: BaseException) -> None:
+        self._refused(span, error)
+        state = self._state(producer)
+        if getattr(error, "errno", None) == UNKNOWN and not state.proven:
+            state.inject = False
+
+    def _refused(self, span: trace.Span, error: BaseException) -> None:
+        try:
+            failed(span, error, self._shim.config)
+        finally:
+            span.end()
+
+    def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """KafkaProducer.begin_transaction."""
+        answer = wrapped(*args, **kwargs)
+        if guard.settle("transaction", self._shim.active):
+            guard.run("transaction", self._open, instance)
+        return answer
+
+    def _open(self, producer: Any) -> None:
+        found = str(producer.config.get("transactional_id"))
+        transactions.open_one(self._shim.tracer, producer, self._state(producer).values("transaction"), found)
+
+    def ended(self, outcome: str, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """KafkaProducer.commit_transaction and KafkaProducer.abort_transaction."""
+        try:
+            answer = wrapped(*args, **kwargs)
+        except BaseException as error:
+            if guard.settle("transaction", _is_over, instance):
+                guard.settle("transaction", transactions.close, instance, "unknown", error)
+            raise
+        guard.settle("transaction", transactions.close, instance, outcome, None)
+        return answer
+
+    def offsets(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """KafkaProducer.send_offsets_to_transaction(offsets, group)."""
+        found = guard.settle("transaction", transactions.current, instance)
+        span = None
+        if found is not None and guard.settle("transaction", self._shim.active):
+            span = guard.run("transaction", self._commit, instance, found, args, kwargs)
+        try:
+            return wrapped(*args, **kwargs)
+        except BaseException as error:
+            if span is not None:
+                guard.settle("transaction", failed, span, error, None)
+            raise
+        finally:
+            if span is not None:
+                guard.settle("transaction", span.end)
+
+    def _commit(self, producer: Any, found: Any, args: Any, kwargs: Any) -> trace.Span:
+        offsets, group = _offsets_and_group(args, kwargs)
+        base = self._state(producer).values("commit", "settle")
+        name = str(getattr(group, "group_id", group))
+        return transactions.commit(self._shim.tracer, base, found, name, offsets)
+
+
+def _offsets_and_group(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    # The second has another name in each version.
+    rest = dict(kwargs)
+    offsets = args[0] if args else rest.pop("offsets")
+    return offsets, args[1] if len(args) > 1 else next(iter(rest.values()))
+
+
+def _is_over(producer: Any) -> bool:
+    """Whether the producer cannot go on after an error."""
+    return bool(producer._transaction_manager.has_fatal_error())
