@@ -62,4 +62,4 @@ if __name__ == "__main__":
     elif role == "billing":
         billing(bootstrap, *topics)
     else:
-        mailing(bootstrap, *topics, without_headers=role == "mailing-without-headers")
+        mailing(bootstrap, topics[0], role == "mailing-without-headers")

@@ -27,6 +27,8 @@ class Config:
     """class: the exception's class only; message: its text too."""
     topics_exclude: tuple[str, ...] = ()
     """Topics that are left alone."""
+    take_over: str = "1"
+    """1: OpenTelemetry's own instrumentation of the same client is put out of action; 0: both record."""
 
     @classmethod
     def read(
@@ -53,6 +55,7 @@ _CHOICES = {
     "receive_span": ("batch", "off"),
     "ctx_header": ("on", "off"),
     "errors": ("class", "message"),
+    "take_over": ("1", "0"),
 }
 
 

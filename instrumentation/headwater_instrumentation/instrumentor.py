@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from .guard import logger
+from .config import Config
+from .guard import guard, logger
+from .take_over import take_over
 
 
 class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -37,6 +39,8 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._undone: list[Callable[[], None]] = []
         try:
             if self._installed():
+                if Config.read(kwargs.get("config")).take_over == "1":
+                    guard.settle("take over", self._take_over)
                 self._install(kwargs)
         except Exception as error:
             # Raising here would stop every instrumentation that is loaded after this one.
@@ -46,6 +50,11 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _install(self, options: dict[str, Any]) -> None:
         """Imports the client and wraps it."""
         raise NotImplementedError
+
+    def _take_over(self) -> None:
+        undo = take_over(self.distribution)
+        if undo is not None:
+            self._undone.append(undo)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         undone, self._undone = getattr(self, "_undone", []), []
