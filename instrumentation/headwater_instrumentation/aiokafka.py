@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from opentelemetry import trace
-
 from . import attributes as names
 from . import clients, consuming, sending, transactions
-from .config import Config
-from .delivery import failed
 from .guard import guard
 from .instrumentor import ClientInstrumentor
 from .settling import Commits
@@ -85,23 +81,24 @@ class _Clients(Shim):
         begun = guard.run("send", self._begin_send, instance, given)
         if begun is None:
             return await wrapped(**given)
-        span, headers = begun
         try:
             if self.produce_hook is not None:
-                await self.hook(self.produce_hook, span, args, kwargs)
+                await self.hook(self.produce_hook, begun.span, args, kwargs)
+            # What the client accepts where there is nothing to say: its own default.
+            headers = begun.headers or (None if given.get("headers") is None else begun.headers)
             future = await wrapped(**{**given, "headers": headers})
         except BaseException as error:
-            guard.settle("send", _failed_at_once, span, error, self.config)
+            guard.settle("send", begun.fail, error)
             raise
         if isinstance(future, asyncio.Future):
             future.add_done_callback(
-                functools.partial(guard.settle, "send", self._acknowledged, span, instance)
+                functools.partial(guard.settle, "send", self._acknowledged, begun, instance)
             )
         else:
-            guard.settle("send", span.end)
+            guard.settle("send", begun.end)
         return future
 
-    def _begin_send(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, Any]:
+    def _begin_send(self, producer: Any, given: dict[str, Any]) -> sending.Send:
         state = producer.__dict__.get(_STATE)
         if state is None:
             state = producer.__dict__[_STATE] = {
@@ -112,22 +109,18 @@ class _Clients(Shim):
         base = state["base"]
         if names.CLUSTER_ID not in base:
             clients.add_cluster_id(base, producer.client)
-        span, headers = sending.begin(
-            self.tracer,
+        return sending.begin(
+            self,
             given["topic"],
             given.get("value"),
             given.get("headers"),
             base,
-            self.service,
-            self.config,
             state["inject"],
             transactions.current(producer),
         )
-        # What the client accepts where there is nothing to say: its own default.
-        return span, headers or (None if given.get("headers") is None else headers)
 
-    def _acknowledged(self, span: trace.Span, producer: Any, future: Any) -> None:
-        guard.settle("acknowledgement", sending.acknowledged, span, future, self.config)
+    def _acknowledged(self, send: sending.Send, producer: Any, future: Any) -> None:
+        guard.settle("acknowledgement", sending.acknowledged, send, future)
         if future.cancelled():
             return
         error = getattr(future, "_exception", None)
@@ -188,8 +181,3 @@ class _Clients(Shim):
 def _many(consumer: Any, handed: consuming.Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:
     records = [record for part in batch.values() for record in part]
     consuming.many(consumer, handed, records, started_ns)
-
-
-def _failed_at_once(span: trace.Span, error: BaseException, config: Config) -> None:
-    failed(span, error, config)
-    span.end()

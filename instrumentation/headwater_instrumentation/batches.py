@@ -54,7 +54,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
             source = source.of_group(self._group)
         shared = values(records, source)
         ambient = deliveries.ambient_context()
-        delivery = start(len(records), source, shared, links(records, source.config.links_max), ambient)
+        delivery = start(records, source, shared, links(records, source.config.links_max), ambient)
         delivery.adopted = True
         delivery.enter()
         self._delivery = delivery
@@ -80,16 +80,20 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
 
 
 def start(
-    size: int, source: Source, shared: dict[str, Any], linked: list[Link], ambient: Context
+    records: list[Any], source: Source, shared: dict[str, Any], linked: list[Link], ambient: Context
 ) -> Delivery:
-    """Begins the span of a batch of ``size`` records; its context is not entered yet."""
+    """Begins the span of a batch; its context is not entered yet."""
     delivery = Delivery(None, source, ambient)
-    delivery.size = size
+    delivery.size = len(records)
     name = span_name("process", shared)
     delivery.span = source.tracer.start_span(name, ambient, SpanKind.CONSUMER, shared, linked)
     delivery.context = otel_context.set_value(
         deliveries.KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
     )
+    first: dict[tuple[str, int], Any] = {}
+    for record in records:
+        first.setdefault((record.topic, record.partition), record)
+    delivery.hold(first.values())
     return delivery
 
 

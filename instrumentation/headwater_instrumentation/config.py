@@ -25,6 +25,8 @@ class Config:
     """Links of a batch span; the SDK keeps 128."""
     errors: str = "class"
     """class: the exception's class only; message: its text too."""
+    metrics: str = "on"
+    """on: counters, sketches and the conventions' histograms; counters: all but the histograms; off."""
     topics_exclude: tuple[str, ...] = ()
     """Topics that are left alone."""
     take_over: str = "1"
@@ -54,6 +56,7 @@ _CHOICES = {
     "process_parent": ("message", "ambient"),
     "receive_span": ("batch", "off"),
     "ctx_header": ("on", "off"),
+    "metrics": ("on", "counters", "off"),
     "errors": ("class", "message"),
     "take_over": ("1", "0"),
 }

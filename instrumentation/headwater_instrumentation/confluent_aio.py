@@ -6,14 +6,11 @@ import sys
 import time
 from typing import Any
 
-from opentelemetry import trace
-
-from . import sending
 from .confluent_consuming import Consuming, State
 from .confluent_producing import Producing
-from .delivery import failed
 from .guard import guard
 from .records import time_of
+from .sending import Send
 from .shim import Shim
 
 
@@ -27,41 +24,39 @@ class Aio:
 
     async def produce(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOProducer.produce: it sends in batches and refuses headers; the coordinates tell where it went."""
-        span = guard.run("produce", self._begin, instance, args, kwargs)
+        send = guard.run("produce", self._begin, instance, args, kwargs)
         try:
             future = await wrapped(*args, **kwargs)
         except BaseException as error:
-            if span is not None:
-                guard.settle("produce", self._producing.refused, span, error)
+            if send is not None:
+                guard.settle("produce", send.fail, error)
             raise
-        if span is not None:
+        if send is not None:
             if hasattr(future, "add_done_callback"):
-                future.add_done_callback(functools.partial(guard.settle, "produce", self._done, span))
+                future.add_done_callback(functools.partial(guard.settle, "produce", self._done, send))
             else:
-                guard.settle("produce", span.end)
+                guard.settle("produce", send.end)
         return future
 
-    def _begin(self, producer: Any, args: Any, kwargs: Any) -> trace.Span | None:
+    def _begin(self, producer: Any, args: Any, kwargs: Any) -> Send | None:
         inner = producer._producer
         topic = args[0] if args else kwargs["topic"]
         if not self._shim.active(topic):
             return None
         self._producing.state(inner).passive = True
         value = args[1] if len(args) > 1 else kwargs.get("value")
-        return self._producing.begin(inner, topic, value, None, write=False)[0]
+        return self._producing.begin(inner, topic, value, None, write=False)
 
-    def _done(self, span: trace.Span, future: Any) -> None:
-        try:
-            error = None if future.cancelled() else getattr(future, "_exception", None)
-            if future.cancelled():
-                failed(span, asyncio.CancelledError(), self._shim.config)
-            elif error is not None:
-                failed(span, error, self._shim.config)
-            else:
-                message = future.result()
-                sending.stored(span, message.partition(), message.offset(), *time_of(message))
-        finally:
-            span.end()
+    def _done(self, send: Send, future: Any) -> None:
+        if future.cancelled():
+            send.fail(asyncio.CancelledError())
+            return
+        error = getattr(future, "_exception", None)
+        if error is not None:
+            send.fail(error)
+            return
+        message = future.result()
+        send.stored(message.partition(), message.offset(), *time_of(message))
 
     async def poll(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOConsumer.poll."""

@@ -21,6 +21,7 @@ from .librdkafka import (
     servers,
 )
 from .records import time_of
+from .sending import Send
 from .shim import Shim, Wrapper
 
 ORDER = ("topic", "value", "key", "partition", "callback", "on_delivery", "timestamp", "headers")
@@ -106,16 +107,16 @@ class Producing:
         begun = guard.run("produce", self._begin, instance, given)
         if begun is None:
             return wrapped(*args, **kwargs)
-        span, reported, changed = begun
+        send, reported, changed = begun
         if self._shim.produce_hook is not None:
-            self._shim.hook_now(self._shim.produce_hook, span, args, kwargs)
+            self._shim.hook_now(self._shim.produce_hook, send.span, args, kwargs)
         try:
             answer = wrapped(**changed)
         except BaseException as error:
-            guard.settle("produce", self.refused, span, error)
+            guard.settle("produce", send.fail, error)
             raise
         if not reported:
-            guard.settle("produce", span.end)
+            guard.settle("produce", send.end)
         return answer
 
     def served(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -130,61 +131,49 @@ class Producing:
             state.asked += 1
             learn_cluster_id(producer, state.base, state.asked)
 
-    def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, bool, dict[str, Any]]:
+    def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[Send, bool, dict[str, Any]]:
         state = self.state(producer)
-        span, headers = self.begin(producer, given["topic"], given.get("value"), given.get("headers"))
+        send = self.begin(producer, given["topic"], given.get("value"), given.get("headers"))
         changed = dict(given)
-        if headers or given.get("headers") is not None:
-            changed["headers"] = headers
+        if send.headers or given.get("headers") is not None:
+            changed["headers"] = send.headers
         if state.reported:
             theirs = changed.pop("callback", None) or changed.get("on_delivery") or state.default
-            changed["on_delivery"] = self.report(producer, span, theirs)
-        return span, state.reported, changed
+            changed["on_delivery"] = self.report(producer, send, theirs)
+        return send, state.reported, changed
 
-    def begin(
-        self, producer: Any, topic: str, value: Any, headers: Any, write: bool = True
-    ) -> tuple[trace.Span, Any]:
-        """Starts a send's span; gives the headers to send."""
+    def begin(self, producer: Any, topic: str, value: Any, headers: Any, write: bool = True) -> Send:
+        """Starts a send."""
         state = self.state(producer)
         return sending.begin(
-            self._shim.tracer,
+            self._shim,
             topic,
             value,
             headers,
             state.base,
-            self._shim.service,
-            self._shim.config,
             write and state.inject,
             transactions.current(producer),
         )
 
-    def report(self, producer: Any, span: trace.Span, theirs: Any) -> Callable[[Any, Any], None]:
+    def report(self, producer: Any, send: Send, theirs: Any) -> Callable[[Any, Any], None]:
         """A delivery callback that records, and calls theirs."""
 
         def delivered(error: Any, message: Any) -> None:
-            guard.settle("delivery", self._delivered, producer, span, error, message)
+            guard.settle("delivery", self._delivered, producer, send, error, message)
             if theirs is not None:
                 theirs(error, message)
 
         return delivered
 
-    def _delivered(self, producer: Any, span: trace.Span, error: Any, message: Any) -> None:
+    def _delivered(self, producer: Any, send: Send, error: Any, message: Any) -> None:
         state = self.state(producer)
-        try:
-            if error is None:
-                state.proven = True
-                sending.stored(span, message.partition(), message.offset(), *time_of(message))
-            else:
-                failed(span, Reported(error), self._shim.config)
-                if error.code() == UNKNOWN and not state.proven:
-                    state.inject = False
-        finally:
-            span.end()
-
-    def refused(self, span: trace.Span, error: BaseException) -> None:
-        """The client did not take the message."""
-        failed(span, error, self._shim.config)
-        span.end()
+        if error is None:
+            state.proven = True
+            send.stored(message.partition(), message.offset(), *time_of(message))
+            return
+        send.fail(Reported(error))
+        if error.code() == UNKNOWN and not state.proven:
+            state.inject = False
 
     def serialized(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """SerializingProducer.produce: what fails before the send is begun is a failed send too."""
@@ -199,8 +188,7 @@ class Producing:
         topic = kwargs["topic"] if "topic" in kwargs else args[0]
         if self._shim.active(topic):
             # Of the value only whether there is one is looked at.
-            span, _ = self.begin(producer, topic, b"", None)
-            self.refused(span, error)
+            self.begin(producer, topic, b"", None).fail(error)
 
     def produce_batch(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Producer.produce_batch: no headers can be sent, but each message tells where it went."""
@@ -210,46 +198,43 @@ class Producing:
             begun = guard.run("produce", self._begin_batch, instance, given)
         if begun is None:
             return wrapped(*args, **kwargs)
-        spans, changed = begun
+        sends, changed = begun
         try:
             answer = wrapped(**changed)
         except BaseException as error:
-            for span in spans:
-                guard.settle("produce", self.refused, span, error)
+            for send in sends:
+                guard.settle("produce", send.fail, error)
             raise
-        guard.settle("produce", self._after_batch, instance, spans, changed["messages"], given["messages"])
+        guard.settle("produce", self._after_batch, instance, sends, changed["messages"], given["messages"])
         return answer
 
-    def _begin_batch(
-        self, producer: Any, given: dict[str, Any]
-    ) -> tuple[list[trace.Span], dict[str, Any]] | None:
+    def _begin_batch(self, producer: Any, given: dict[str, Any]) -> tuple[list[Send], dict[str, Any]] | None:
         state = self.state(producer)
         if state.passive:
             return None
         shared = given.get("callback") or given.get("on_delivery")
-        spans, messages = [], []
+        sends, messages = [], []
         for message in given["messages"]:
-            span, _ = self.begin(producer, given["topic"], message.get("value"), None, write=False)
+            send = self.begin(producer, given["topic"], message.get("value"), None, write=False)
             copy = dict(message)
             if state.reported:
                 theirs = (
                     copy.pop("callback", None) or copy.pop("on_delivery", None) or shared or state.default
                 )
-                copy["callback"] = self.report(producer, span, theirs)
-            spans.append(span)
+                copy["callback"] = self.report(producer, send, theirs)
+            sends.append(send)
             messages.append(copy)
-        return spans, {**given, "messages": messages}
+        return sends, {**given, "messages": messages}
 
-    def _after_batch(self, producer: Any, spans: list[trace.Span], sent: Any, theirs: Any) -> None:
+    def _after_batch(self, producer: Any, sends: list[Send], sent: Any, theirs: Any) -> None:
         reported = self.state(producer).reported
-        for span, copy, message in zip(spans, sent, theirs, strict=True):
+        for send, copy, message in zip(sends, sent, theirs, strict=True):
             if "_error" in copy:
                 # The client says there which message it did not take.
                 message["_error"] = copy["_error"]
-                failed(span, Reported(copy["_error"]), self._shim.config)
-                span.end()
+                send.fail(Reported(copy["_error"]))
             elif not reported:
-                span.end()
+                send.end()
 
     def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Producer.begin_transaction."""

@@ -1,6 +1,7 @@
 """What a consumer hands out, and the handler's body that follows: one record, or a batch."""
 
 import sys
+import time
 import weakref
 from typing import Any
 
@@ -8,8 +9,9 @@ from opentelemetry.trace import SpanKind
 
 from . import attributes as names
 from . import batches
-from .delivery import Delivery, Source, ambient_context, note, start, unbegun
+from .delivery import Delivery, Source, ambient_context, note, start, unbegun, way_in
 from .guard import guard
+from .measuring import Measure
 from .records import view
 
 
@@ -63,10 +65,30 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     """The caller of getone or poll gets ``record``; its body begins now."""
     record = view(record)
     redelivered = handed.seen(record)
-    if handed.source.config.process_span == "auto":
-        handed.begin(consumer, start(record, handed.source, redelivered))
+    source = handed.source
+    delivery = start(record, source, redelivered) if source.config.process_span == "auto" else None
+    if source.measure is not None:
+        guard.settle("metrics", _count, source, source.measure, record, delivery)
+    if source.config.process_span == "auto":
+        handed.begin(consumer, delivery)
     else:
-        note(record, unbegun(handed.source, redelivered))
+        note(record, unbegun(source, redelivered))
+
+
+def _count(source: Source, measure: Measure, record: Any, delivery: Delivery | None) -> None:
+    way, wait = way_in(record, source)
+    if delivery is not None and delivery.pathway is not None:
+        way = delivery.pathway
+    measure.handed(source.base, source.group, ((record.topic, record.partition, record.offset, way, wait),))
+
+
+def _count_many(source: Source, measure: Measure, records: list[Any], started_ns: int) -> None:
+    measure.polled(source.base, max(time.time_ns() - started_ns, 0) / 1e9)
+    measure.handed(
+        source.base,
+        source.group,
+        [(record.topic, record.partition, record.offset, *way_in(record, source)) for record in records],
+    )
 
 
 def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> None:
@@ -80,6 +102,8 @@ def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> 
     first, again = unbegun(source, False), unbegun(source, True)
     for record in records:
         note(record, again if handed.seen(record) else first)
+    if source.measure is not None:
+        guard.settle("metrics", _count_many, source, source.measure, records, started_ns)
     ambient = ambient_context()
     batch_values, links = batches.values(records, source), batches.links(records, config.links_max)
     if config.receive_span == "batch":
@@ -87,7 +111,8 @@ def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> 
         name = batches.span_name("poll", batch_values)
         source.tracer.start_span(name, ambient, SpanKind.CLIENT, poll, links, start_time=started_ns).end()
     if config.process_span == "auto":
-        handed.begin(consumer, batches.start(len(records), source, batch_values, links, ambient))
+        delivery = batches.start(records, source, batch_values, links, ambient)
+        handed.begin(consumer, delivery)
 
 
 def stopped(handed: Handed) -> Delivery | None:

@@ -4,6 +4,7 @@
 out, and frameworks that copy headers keep it.
 """
 
+import functools
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def parse(text: str | None) -> Lineage | None:
     return Lineage(parts[1], int(parts[2]), int(parts[3], 36), parts[4])
 
 
+@functools.lru_cache(maxsize=4096)
 def prefix(before: str, service: str, operation: str, direction: str, topic: str, group: str) -> str:
     """The prefix id of a hop: the first 8 bytes, in hex, of md5 over the prefix before and the hop's names.
 

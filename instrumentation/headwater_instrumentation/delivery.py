@@ -3,6 +3,7 @@
 import asyncio
 import time
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,9 @@ from . import context as ctx
 from . import families
 from . import headers as hdr
 from .config import Config
+from .counting import Held
 from .guard import guard
+from .measuring import Measure
 from .records import memory, view
 
 KEY = otel_context.create_key("headwater-delivery")
@@ -34,6 +37,7 @@ class Source:
     group: str
     service: str
     config: Config
+    measure: Measure | None = None
 
     def of_group(self, group: str) -> "Source":
         """The same for another consumer group."""
@@ -43,8 +47,8 @@ class Source:
 class Delivery:
     """One handing of a record (or a batch) to a handler's body."""
 
-    __slots__ = ("adopted", "ambient", "context", "ended", "lineage", "pathway", "record", "redelivered",
-                 "size", "source", "span", "__weakref__")  # fmt: skip
+    __slots__ = ("adopted", "ambient", "context", "ended", "held", "lineage", "pathway", "record",
+                 "redelivered", "size", "source", "span", "started", "__weakref__")  # fmt: skip
 
     def __init__(self, record: Any, source: Source, ambient: Context, redelivered: bool = False) -> None:
         self.record = record
@@ -62,6 +66,9 @@ class Delivery:
         self.adopted = False
         """``process()`` has taken over and will end it."""
         self.ended = False
+        self.started = time.perf_counter()
+        self.held: list[Held] = []
+        """Partitions that it is reported to hold records of."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A record may be pickled to another process; its span stays here.
@@ -92,7 +99,24 @@ class Delivery:
         self.ended = True
         if error is not None:
             failed(self.span, error, self.source.config)
+        if self.source.measure is not None:
+            guard.settle("metrics", self._count, self.source.measure, error, at_ns)
         self.span.end(at_ns)
+
+    def hold(self, first: Iterable[Any]) -> None:
+        """Reports the first records of its partitions as in hand."""
+        source = self.source
+        if source.measure is not None:
+            self.held = source.measure.hold(source.base, source.group, self, first)
+
+    def _count(self, measure: Measure, error: BaseException | None, at_ns: int | None) -> None:
+        measure.counts.release(self, self.held)
+        # Some ends are called a little after the body's.
+        late = 0.0 if at_ns is None else max(time.time_ns() - at_ns, 0) / 1e9
+        seconds = time.perf_counter() - self.started - late
+        kind = None if error is None else kind_of(error)
+        source = self.source
+        measure.processed(source.base, source.group, self.record, self.pathway or "", seconds, kind)
 
     def end_soon(self) -> None:
         """Ends the span as of now, unless a task that the body has just created takes over at its first step."""
@@ -214,6 +238,7 @@ def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
         KEY, delivery, trace.set_span_in_context(delivery.span, extracted)
     )
     note(record, delivery)
+    delivery.hold((record,))
     return delivery
 
 
@@ -261,6 +286,20 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     delivery.pathway = ctx.prefix(before, source.service, "process", "in", origin_topic, source.group)
     values[names.PATHWAY] = delivery.pathway
     return values
+
+
+def way_in(record: Any, source: Source) -> tuple[str, float | None]:
+    """The pathway up to and including this consumer, and the seconds since the record's time where it is its own."""
+    headers = record.headers or ()
+    facts = families.read(headers, record.topic)
+    origin_topic = (facts.origin_topic if facts is not None else None) or record.topic
+    lineage = ctx.parse(hdr.last(headers, ctx.NAME))
+    before = lineage.pathway if lineage is not None else ctx.START
+    inherited = facts is not None and facts.time_inherited
+    wait = None
+    if record.timestamp is not None and record.timestamp >= 0 and not inherited:
+        wait = max(time.time() - record.timestamp / 1000, 0.0)
+    return ctx.prefix(before, source.service, "process", "in", origin_topic, source.group), wait
 
 
 def marks(facts: families.Facts) -> dict[str, Any]:

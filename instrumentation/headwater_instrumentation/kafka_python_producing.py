@@ -66,31 +66,28 @@ class Producing:
         begun = guard.run("send", self._begin, instance, given)
         if begun is None:
             return wrapped(**given)
-        span, headers = begun
         if self._shim.produce_hook is not None:
-            self._shim.hook_now(self._shim.produce_hook, span, args, kwargs)
+            self._shim.hook_now(self._shim.produce_hook, begun.span, args, kwargs)
+        headers = begun.headers or (None if given.get("headers") is None else begun.headers)
         try:
             future = wrapped(**{**given, "headers": headers})
         except BaseException as error:
-            guard.settle("send", self._refused, span, error)
+            guard.settle("send", begun.fail, error)
             raise
-        guard.settle("send", self._await, instance, span, future)
+        guard.settle("send", self._await, instance, begun, future)
         return future
 
-    def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[trace.Span, Any]:
+    def _begin(self, producer: Any, given: dict[str, Any]) -> sending.Send:
         state = self._state(producer)
-        span, headers = sending.begin(
-            self._shim.tracer,
+        return sending.begin(
+            self._shim,
             given["topic"],
             given.get("value"),
             given.get("headers"),
             state.base,
-            self._shim.service,
-            self._shim.config,
             state.inject,
             transactions.current(producer),
         )
-        return span, headers or (None if given.get("headers") is None else headers)
 
     def _state(self, producer: Any) -> State:
         found = producer.__dict__.get(STATE)
@@ -100,31 +97,22 @@ class Producing:
             clients.add_cluster_id(found.base, producer)
         return found
 
-    def _await(self, producer: Any, span: trace.Span, future: Any) -> None:
+    def _await(self, producer: Any, send: sending.Send, future: Any) -> None:
         if not hasattr(future, "add_errback"):
-            span.end()
+            send.end()
             return
-        future.add_callback(functools.partial(guard.settle, "acknowledgement", self._stored, producer, span))
-        future.add_errback(functools.partial(guard.settle, "acknowledgement", self._failed, producer, span))
+        future.add_callback(functools.partial(guard.settle, "acknowledgement", self._stored, producer, send))
+        future.add_errback(functools.partial(guard.settle, "acknowledgement", self._failed, producer, send))
 
-    def _stored(self, producer: Any, span: trace.Span, found: Any) -> None:
-        try:
-            self._state(producer).proven = True
-            sending.stored(span, found.partition, found.offset, found.timestamp, None)
-        finally:
-            span.end()
+    def _stored(self, producer: Any, send: sending.Send, found: Any) -> None:
+        send.stored(found.partition, found.offset, found.timestamp, None)
+        self._state(producer).proven = True
 
-    def _failed(self, producer: Any, span: trace.Span, error: BaseException) -> None:
-        self._refused(span, error)
+    def _failed(self, producer: Any, send: sending.Send, error: BaseException) -> None:
+        send.fail(error)
         state = self._state(producer)
         if getattr(error, "errno", None) == UNKNOWN and not state.proven:
             state.inject = False
-
-    def _refused(self, span: trace.Span, error: BaseException) -> None:
-        try:
-            failed(span, error, self._shim.config)
-        finally:
-            span.end()
 
     def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """KafkaProducer.begin_transaction."""

@@ -3,34 +3,95 @@
 import asyncio
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import propagate, trace
-from opentelemetry.trace import Link, SpanKind, Tracer
+from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import context as ctx
 from . import families
 from . import headers as hdr
-from .config import Config
-from .delivery import Delivery, current, extract, failed, marks
+from .delivery import Delivery, current, extract, failed, kind_of, marks
 from .transactions import Transaction
+
+if TYPE_CHECKING:
+    from .shim import Shim
 
 TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
 
 
+class Send:
+    """One send, from the call until it is known what became of it. One of its three ends is called, once."""
+
+    __slots__ = ("_base", "_config", "_measure", "_pathway", "_started", "headers", "span", "topic")
+
+    def __init__(
+        self,
+        span: trace.Span,
+        headers: hdr.Headers,
+        topic: str,
+        base: dict[str, Any],
+        pathway: str,
+        shim: "Shim",
+    ) -> None:
+        self.span = span
+        self.headers = headers
+        """To be sent: a copy of the caller's with the context in it."""
+        self.topic = topic
+        self._base = base
+        self._pathway = pathway
+        self._config = shim.config
+        self._measure = shim.measure
+        self._started = time.perf_counter()
+
+    def stored(self, partition: int, offset: int | None, timestamp: int | None, kind: int | None) -> None:
+        """Where the broker put the message, and the time that it has there with its type."""
+        known = offset if offset is not None and offset >= 0 else None
+        try:
+            values: dict[str, Any] = {names.PARTITION: str(partition)}
+            if known is not None:
+                values[names.OFFSET] = known
+            if timestamp is not None and timestamp >= 0:
+                values[names.RECORD_TS] = timestamp
+                if kind is not None:
+                    values[names.RECORD_TS_TYPE] = kind
+            self.span.set_attributes(values)
+            self._count(partition, known, None)
+        finally:
+            self.span.end()
+
+    def fail(self, error: BaseException) -> None:
+        """The message was not taken, or not stored."""
+        try:
+            failed(self.span, error, self._config)
+            self._count(None, None, kind_of(error))
+        finally:
+            self.span.end()
+
+    def end(self) -> None:
+        """Nobody tells what became of it."""
+        try:
+            self._count(None, None, None)
+        finally:
+            self.span.end()
+
+    def _count(self, partition: int | None, offset: int | None, error: str | None) -> None:
+        if self._measure is not None:
+            seconds = time.perf_counter() - self._started
+            self._measure.sent(self._base, self.topic, partition, offset, self._pathway, seconds, error)
+
+
 def begin(
-    tracer: Tracer,
+    shim: "Shim",
     topic: str,
     value: Any,
     headers: Any,
     base: dict[str, Any],
-    service: str,
-    config: Config,
     write_headers: bool,
     transaction: Transaction | None = None,
-) -> tuple[trace.Span, hdr.Headers]:
-    """Starts the span and gives the headers to send: a copy of the caller's with the context in it."""
+) -> Send:
+    """Starts a send's span and writes its context into a copy of the caller's headers."""
     out = hdr.copied(headers)
     delivery = current()
     values: dict[str, Any] = {**base, names.TOPIC: topic}
@@ -54,7 +115,7 @@ def begin(
         values[names.WHILE_HANDLING] = type(handled).__qualname__
         if delivery is not None and delivery.span.is_recording():
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
-    lineage, parent_id = _lineage(delivery, out, topic, service)
+    lineage, parent_id = _lineage(delivery, out, topic, shim.service)
     role = hdr.last(out, hdr.ROLE) if out else None
     facts = families.read(out, topic) if out else None
     if facts is not None:
@@ -76,17 +137,17 @@ def begin(
         else:
             # Begun elsewhere, maybe around many handlers: a child of it would leave its own handler's flow.
             links.append(Link(transaction.span.get_span_context()))
-    span = tracer.start_span(f"send {topic}", parent, kind=kind, attributes=values, links=links or None)
+    span = shim.tracer.start_span(f"send {topic}", parent, kind=kind, attributes=values, links=links or None)
     if not write_headers:
-        return span, out
+        return Send(span, out, topic, base, lineage.pathway, shim)
     if not foreign:
         out = _injected(span, out)
     # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
     own = span.get_span_context()
-    if own.is_valid and own.span_id != around.span_id and config.ctx_header == "on":
+    if own.is_valid and own.span_id != around.span_id and shim.config.ctx_header == "on":
         out = hdr.without(out, (ctx.NAME,))
         out.append((ctx.NAME, lineage.text().encode("ascii")))
-    return span, out
+    return Send(span, out, topic, base, lineage.pathway, shim)
 
 
 def _consumed(delivery: Delivery | None, traceparent: str) -> bool:
@@ -157,31 +218,16 @@ def _as_id(text: str) -> str:
     return ctx.prefix(ctx.START, text, "", "", "", "")
 
 
-def acknowledged(span: trace.Span, future: Any, config: Config) -> None:
-    """Ends a send's span with what the broker said; ``future`` is done."""
-    try:
-        if future.cancelled():
-            failed(span, asyncio.CancelledError(), config)
-            return
-        # Asking with exception() would silence asyncio's "exception was never retrieved".
-        error = getattr(future, "_exception", None)
-        if error is not None:
-            failed(span, error, config)
-            return
-        metadata = future.result()
-        kind = getattr(metadata, "timestamp_type", None)
-        stored(span, metadata.partition, metadata.offset, getattr(metadata, "timestamp", None), kind)
-    finally:
-        span.end()
-
-
-def stored(span: trace.Span, partition: int, offset: int, timestamp: int | None, kind: int | None) -> None:
-    """Where the broker put the message, and the time that it has there with its type."""
-    values: dict[str, Any] = {names.PARTITION: str(partition)}
-    if offset is not None and offset >= 0:
-        values[names.OFFSET] = offset
-    if timestamp is not None and timestamp >= 0:
-        values[names.RECORD_TS] = timestamp
-        if kind is not None:
-            values[names.RECORD_TS_TYPE] = kind
-    span.set_attributes(values)
+def acknowledged(send: Send, future: Any) -> None:
+    """Ends an asyncio client's send with what the broker said; ``future`` is done."""
+    if future.cancelled():
+        send.fail(asyncio.CancelledError())
+        return
+    # Asking with exception() would silence asyncio's "exception was never retrieved".
+    error = getattr(future, "_exception", None)
+    if error is not None:
+        send.fail(error)
+        return
+    found = future.result()
+    kind = getattr(found, "timestamp_type", None)
+    send.stored(found.partition, found.offset, getattr(found, "timestamp", None), kind)

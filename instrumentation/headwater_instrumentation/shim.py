@@ -12,6 +12,7 @@ from . import attributes as names
 from .config import Config
 from .delivery import Source
 from .guard import guard, logger
+from .measuring import measure_for
 from .process import service_name
 
 Wrapper = Callable[[Any, Any, Any, Any], Any]
@@ -29,6 +30,9 @@ class Shim:
         )
         self._provider = options.get("tracer_provider")
         self.config = Config.read(options.get("config"))
+        self.measure = guard.settle(
+            "metrics", measure_for, client, options.get("meter_provider"), self.config.metrics
+        )
         self.produce_hook = options.get("produce_hook") or options.get("async_produce_hook")
         self.consume_hook = options.get("consume_hook") or options.get("async_consume_hook")
 
@@ -46,7 +50,7 @@ class Shim:
         """Where a consumer of a group hands out records."""
         if group:
             base[names.GROUP] = group
-        return Source(self.tracer, base, group, self.service, self.config)
+        return Source(self.tracer, base, group, self.service, self.config, self.measure)
 
     async def hook(self, hook: Callable[..., Any], *args: Any) -> None:
         """Runs a hook, sync or async; an error of it goes no further."""
