@@ -78,6 +78,9 @@ class _Clients(Shim):
         if isinstance(given.get("headers"), Iterator):
             # Readable once only, and needed again if the span cannot be begun.
             given["headers"] = list(given["headers"])
+        if self.produce_hook is None and guard.settle("send", self.without_sdk):
+            passed = guard.run("send", sending.pass_through, given.get("headers"))
+            return await wrapped(**(given if passed is None else {**given, "headers": passed}))
         begun = guard.run("send", self._begin_send, instance, given)
         if begun is None:
             return await wrapped(**given)

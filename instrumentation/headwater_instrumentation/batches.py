@@ -9,12 +9,16 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from . import attributes as names
 from . import delivery as deliveries
+from . import propagation
 from .body import Body
 from .delivery import Delivery, Source, place
 from .guard import guard
 from .process import bare_source
 from .records import view
 
+Run = list[Any]
+"""Topic, partition, first and last offset."""
+_NOWHERE = Context()
 FAILURES_AT_MOST = 100
 """Span events that one batch gets for records that failed; the SDK keeps 128."""
 
@@ -103,14 +107,17 @@ def span_name(operation: str, shared: dict[str, Any]) -> str:
     return operation if topic is None else f"{operation} {topic}"
 
 
-def values(records: list[Any], source: Source) -> dict[str, Any]:
-    """Attributes that describe a batch."""
+def values(records: list[Any], source: Source, known: list[Run] | None = None) -> dict[str, Any]:
+    """Attributes that describe a batch; its runs where they are known already."""
+    found_runs = runs(records) if known is None else known
     found: dict[str, Any] = {
         **source.base,
         names.BATCH_COUNT: len(records),
-        names.OFFSETS: ranges(records),
+        names.OFFSETS: [
+            f"{topic}:{partition}:{first}-{final}" for topic, partition, first, final in found_runs
+        ],
     }
-    topics = {record.topic for record in records}
+    topics = {run[0] for run in found_runs}
     if len(topics) == 1:
         found[names.TOPIC] = topics.pop()
     return found
@@ -120,20 +127,19 @@ def links(records: list[Any], at_most: int) -> list[Link]:
     """Links to the senders of the first records, each with the record's coordinates."""
     found = []
     for record in records[:at_most]:
-        context = deliveries.extract(record.headers or (), Context())
-        sender = trace.get_current_span(context).get_span_context()
+        _, sender = propagation.sender(record.headers or (), _NOWHERE)
         if sender.is_valid:
             found.append(Link(sender, place(record)))
     return found
 
 
-def ranges(records: list[Any]) -> list[str]:
-    """Every offset of the batch, as ranges without loss: topic:partition:first-last."""
-    found: list[list[Any]] = []
+def runs(records: list[Any]) -> list[Run]:
+    """Every offset of the batch, as runs without loss."""
+    found: list[Run] = []
     for record in records:
         last = found[-1] if found else None
         if last and last[:2] == [record.topic, record.partition] and record.offset == last[3] + 1:
             last[3] = record.offset
         else:
             found.append([record.topic, record.partition, record.offset, record.offset])
-    return [f"{topic}:{partition}:{first}-{final}" for topic, partition, first, final in found]
+    return found

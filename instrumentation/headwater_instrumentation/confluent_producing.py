@@ -104,6 +104,12 @@ class Producing:
             or not guard.settle("produce", self._shim.active, given["topic"])
         ):
             return wrapped(*args, **kwargs)
+        if self._shim.produce_hook is None and guard.settle("produce", self._shim.without_sdk):
+            state = guard.settle("produce", self.state, instance)
+            passed = guard.run("produce", sending.pass_through, given.get("headers"))
+            if passed is None or state is None or not state.inject:
+                return wrapped(*args, **kwargs)
+            return wrapped(**{**given, "headers": passed})
         begun = guard.run("produce", self._begin, instance, given)
         if begun is None:
             return wrapped(*args, **kwargs)

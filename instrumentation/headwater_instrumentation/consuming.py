@@ -12,7 +12,7 @@ from . import batches
 from .delivery import Delivery, Source, ambient_context, note, start, unbegun, way_in
 from .guard import guard
 from .measuring import Measure
-from .records import view
+from .records import is_message, view
 
 
 class Handed:
@@ -21,15 +21,13 @@ class Handed:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.delivery: Delivery | None = None
-        self._finaliser: weakref.finalize[Any, Any] | None = None
+        self._watched: weakref.finalize[Any, Any] | None = None
+        """Ends what is in hand when the consumer is collected."""
         self._highest: dict[tuple[str, int], int] = {}
 
     def finish(self, error: BaseException | None = None) -> Delivery | None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
         delivery, self.delivery = self.delivery, None
-        if self._finaliser is not None:
-            self._finaliser.detach()
-            self._finaliser = None
         if delivery is not None:
             delivery.leave()
             if error is not None and not delivery.adopted:
@@ -43,7 +41,28 @@ class Handed:
         self.delivery = delivery
         if delivery is not None:
             delivery.enter()
-            self._finaliser = weakref.finalize(consumer, guard.settle, "collected", _truncated, delivery)
+            if self._watched is None:
+                self._watched = weakref.finalize(consumer, guard.settle, "collected", _truncated, self)
+
+    def take(self, records: list[Any]) -> list[batches.Run]:
+        """Notes for all records of a batch where they came from; gives the runs of consecutive offsets."""
+        first, again = unbegun(self.source, False), unbegun(self.source, True)
+        runs: list[batches.Run] = []
+        run, known = None, -1
+        for record in records:
+            topic, partition, offset = record.topic, record.partition, record.offset
+            if run is not None and offset == run[3] + 1 and partition == run[1] and topic == run[0]:
+                run[3] = offset
+            else:
+                if run is not None:
+                    self._highest[run[0], run[1]] = max(known, run[3])
+                run = [topic, partition, offset, offset]
+                runs.append(run)
+                known = self._highest.get((topic, partition), -1)
+            note(record, first if offset > known else again)
+        if run is not None:
+            self._highest[run[0], run[1]] = max(known, run[3])
+        return runs
 
     def seen(self, record: Any) -> bool:
         """Whether this process was handed the record, or a later one of its partition, before; notes it."""
@@ -55,8 +74,9 @@ class Handed:
         return True
 
 
-def _truncated(delivery: Delivery) -> None:
-    if not delivery.adopted and not delivery.ended:
+def _truncated(handed: Handed) -> None:
+    delivery = handed.delivery
+    if delivery is not None and not delivery.adopted and not delivery.ended:
         delivery.span.set_attribute(names.TRUNCATED, True)
         delivery.end()
 
@@ -67,7 +87,7 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     redelivered = handed.seen(record)
     source = handed.source
     delivery = start(record, source, redelivered) if source.config.process_span == "auto" else None
-    if source.measure is not None:
+    if source.measure is not None and source.measure.on():
         guard.settle("metrics", _count, source, source.measure, record, delivery)
     if source.config.process_span == "auto":
         handed.begin(consumer, delivery)
@@ -94,18 +114,17 @@ def _count_many(source: Source, measure: Measure, records: list[Any], started_ns
 def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> None:
     """The caller of getmany, consume or poll gets a batch: a poll span that is over, and a body that begins now."""
     source, config = handed.source, handed.source.config
-    records = [view(record) for record in records]
+    if records and is_message(records[0]):
+        records = [view(record) for record in records]
     if config.topics_exclude:
         records = [record for record in records if record.topic not in config.topics_exclude]
     if not records:
         return
-    first, again = unbegun(source, False), unbegun(source, True)
-    for record in records:
-        note(record, again if handed.seen(record) else first)
-    if source.measure is not None:
+    runs = handed.take(records)
+    if source.measure is not None and source.measure.on():
         guard.settle("metrics", _count_many, source, source.measure, records, started_ns)
     ambient = ambient_context()
-    batch_values, links = batches.values(records, source), batches.links(records, config.links_max)
+    batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
     if config.receive_span == "batch":
         poll = {**batch_values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
         name = batches.span_name("poll", batch_values)

@@ -6,8 +6,8 @@ from typing import Any
 from . import context as ctx
 from . import headers as hdr
 from .delivery import noted
+from .propagation import TRACE_HEADERS
 from .records import view
-from .sending import TRACE_HEADERS
 
 
 def mark_dead_letter(

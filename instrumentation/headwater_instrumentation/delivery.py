@@ -14,7 +14,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from . import attributes as names
 from . import context as ctx
-from . import families
+from . import families, propagation
 from . import headers as hdr
 from .config import Config
 from .counting import Held
@@ -99,14 +99,14 @@ class Delivery:
         self.ended = True
         if error is not None:
             failed(self.span, error, self.source.config)
-        if self.source.measure is not None:
+        if self.source.measure is not None and self.source.measure.on():
             guard.settle("metrics", self._count, self.source.measure, error, at_ns)
         self.span.end(at_ns)
 
     def hold(self, first: Iterable[Any]) -> None:
         """Reports the first records of its partitions as in hand."""
         source = self.source
-        if source.measure is not None:
+        if source.measure is not None and source.measure.on():
             self.held = source.measure.hold(source.base, source.group, self, first)
 
     def _count(self, measure: Measure, error: BaseException | None, at_ns: int | None) -> None:
@@ -156,7 +156,12 @@ def kind_of(error: BaseException) -> str:
 
 def current() -> Delivery | None:
     """The delivery whose body is running here."""
-    found = otel_context.get_value(KEY)
+    return in_context(otel_context.get_current())
+
+
+def in_context(context: Context) -> Delivery | None:
+    """The same of a context."""
+    found = context.get(KEY)
     return found if isinstance(found, Delivery) else None
 
 
@@ -170,7 +175,7 @@ def restore(outer: Context) -> None:
 def ambient_context() -> Context:
     """The current context with all deliveries of ours taken off, so that a leaked one never becomes a parent."""
     context = otel_context.get_current()
-    while isinstance(found := otel_context.get_value(KEY, context), Delivery):
+    while isinstance(found := context.get(KEY), Delivery):
         context = found.ambient
     return context
 
@@ -219,9 +224,7 @@ def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
         return None
     headers = record.headers or ()
     delivery = Delivery(record, source, ambient, redelivered)
-    extracted = extract(headers, ambient)
-    sender = trace.get_current_span(extracted).get_span_context()
-    has_sender = sender.is_valid and sender is not around.get_span_context()
+    extracted, sender = propagation.sender(headers, ambient)
     delivery.lineage = ctx.parse(hdr.last(headers, ctx.NAME))
     values = _record_values(record, headers, delivery)
     parent = extracted
@@ -232,11 +235,9 @@ def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
         context=parent,
         kind=SpanKind.CONSUMER,
         attributes=values,
-        links=(Link(sender, place(record)),) if has_sender else None,
+        links=(Link(sender, place(record)),) if sender.is_valid else None,
     )
-    delivery.context = otel_context.set_value(
-        KEY, delivery, trace.set_span_in_context(delivery.span, extracted)
-    )
+    delivery.context = Context({**trace.set_span_in_context(delivery.span, extracted), KEY: delivery})
     note(record, delivery)
     delivery.hold((record,))
     return delivery

@@ -63,6 +63,9 @@ class Producing:
         if isinstance(given.get("headers"), Iterator):
             # Readable once only, and needed again if the span cannot be begun.
             given["headers"] = list(given["headers"])
+        if self._shim.produce_hook is None and guard.settle("send", self._shim.without_sdk):
+            passed = guard.run("send", sending.pass_through, given.get("headers"))
+            return wrapped(**(given if passed is None else {**given, "headers": passed}))
         begun = guard.run("send", self._begin, instance, given)
         if begun is None:
             return wrapped(**given)

@@ -4,6 +4,7 @@ Instruments of the SDK cost some microseconds for each call; so the messages are
 instruments observe the numbers when the SDK collects.
 """
 
+import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -18,11 +19,22 @@ DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7
 """Bucket boundaries of the conventions' histograms, in seconds."""
 
 
+SILENT = ("_ProxyMeterProvider", "NoOpMeterProvider")
+"""Types of meter providers that no SDK is behind; the first has no public name."""
+ASK_EVERY_S = 1.0
+"""Seconds between looks whether an SDK is there by now; a look costs as much as counting."""
+DESCRIBED_AT_MOST = 1000
+"""Attribute sets of durations that are kept ready."""
+
+
 class Measure:
     """The instruments of one client."""
 
-    def __init__(self, meter: metrics.Meter, durations: bool) -> None:
+    def __init__(self, meter: metrics.Meter, provider: metrics.MeterProvider | None, durations: bool) -> None:
         self.counts = Counts()
+        self._provider = provider
+        self._heard, self._ask_at = False, 0.0
+        self._described: dict[tuple[Any, ...], dict[str, Any]] = {}
         for name, unit, callback in (
             (names.SENT_MESSAGES, "{message}", self._sent),
             (names.CONSUMED_MESSAGES, "{message}", self._consumed),
@@ -42,6 +54,13 @@ class Measure:
             self._operation = _histogram(meter, names.OPERATION_DURATION)
             self._process = _histogram(meter, names.PROCESS_DURATION)
 
+    def on(self) -> bool:
+        """Whether anybody collects; without an SDK for metrics nothing is counted."""
+        if not self._heard and (now := time.monotonic()) >= self._ask_at:
+            self._ask_at = now + ASK_EVERY_S
+            self._heard = type(self._provider or metrics.get_meter_provider()).__name__ not in SILENT
+        return self._heard
+
     def sent(
         self, base: dict[str, Any], topic: str, partition: int | None, offset: int | None, pathway: str,
         seconds: float, error: str | None,
@@ -49,7 +68,7 @@ class Measure:
         """A send has come to its end; partition and offset where they are known."""
         self.counts.sent(_server(base), topic, partition, offset, pathway, seconds, error)
         if self._operation is not None:
-            self._operation.record(seconds, _told("send", base, topic, error))
+            self._operation.record(seconds, self._told("send", base, topic, error))
 
     def handed(self, base: dict[str, Any], group: str, places: Iterable[Handing]) -> None:
         """Records were handed to a consumer's caller."""
@@ -58,7 +77,7 @@ class Measure:
     def polled(self, base: dict[str, Any], seconds: float) -> None:
         """A call that fetches a batch has returned."""
         if self._operation is not None:
-            self._operation.record(seconds, _told("poll", base, None, None))
+            self._operation.record(seconds, self._told("poll", base, None, None))
 
     def processed(
         self, base: dict[str, Any], group: str, record: Any, pathway: str, seconds: float, error: str | None
@@ -68,7 +87,7 @@ class Measure:
             self.counts.processed(_server(base), group, record, pathway, seconds, error)
         if self._process is not None:
             topic = record.topic if record is not None else None
-            self._process.record(seconds, _told("process", base, topic, error))
+            self._process.record(seconds, self._told("process", base, topic, error))
 
     def hold(self, base: dict[str, Any], group: str, delivery: object, first: Iterable[Any]) -> list[Held]:
         """A delivery begins: ``first`` are the first records of its partitions. Gives what ``release`` takes."""
@@ -131,6 +150,18 @@ class Measure:
     def _held_since(self, options: CallbackOptions) -> list[Observation]:
         return [Observation(since, key.attributes()) for key, _, since in self.counts.lowest()]
 
+    def _told(
+        self, operation: str, base: dict[str, Any], topic: str | None, error: str | None
+    ) -> dict[str, Any]:
+        """Attributes of a duration; the same are described once."""
+        key = (operation, base.get(names.GROUP), *_server(base), topic, error)
+        found = self._described.get(key)
+        if found is None:
+            if len(self._described) >= DESCRIBED_AT_MOST:
+                self._described.clear()
+            found = self._described[key] = _described(operation, base, topic, error)
+        return found
+
 
 def _histogram(meter: metrics.Meter, name: str) -> metrics.Histogram:
     try:
@@ -144,7 +175,7 @@ def _server(base: dict[str, Any]) -> Server:
     return base.get(names.SERVER_ADDRESS, ""), base.get(names.SERVER_PORT, 0)
 
 
-def _told(operation: str, base: dict[str, Any], topic: str | None, error: str | None) -> dict[str, Any]:
+def _described(operation: str, base: dict[str, Any], topic: str | None, error: str | None) -> dict[str, Any]:
     values = {
         name: base[name]
         for name in (names.SYSTEM, names.SERVER_ADDRESS, names.SERVER_PORT, names.GROUP)
@@ -165,10 +196,10 @@ def measure_for(client: str, provider: Any, switch: str) -> Measure | None:
     """The counters of a client at a meter provider, made once; None where they are switched off."""
     if switch == "off":
         return None
-    provider = provider if provider is not None else metrics.get_meter_provider()
+    given, provider = provider, provider if provider is not None else metrics.get_meter_provider()
     own = _made.setdefault(provider, {})
     key = (client, switch == "on")
     if key not in own:
         meter = provider.get_meter(f"headwater_instrumentation.{client}", schema_url=names.SCHEMA_URL)
-        own[key] = Measure(meter, switch == "on")
+        own[key] = Measure(meter, given, switch == "on")
     return own[key]

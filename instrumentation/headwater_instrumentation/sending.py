@@ -5,20 +5,19 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import context as ctx
-from . import families
+from . import families, propagation
 from . import headers as hdr
-from .delivery import Delivery, current, extract, failed, kind_of, marks
+from .delivery import Delivery, extract, failed, in_context, kind_of, marks
 from .transactions import Transaction
 
 if TYPE_CHECKING:
     from .shim import Shim
-
-TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
 
 
 class Send:
@@ -42,7 +41,7 @@ class Send:
         self._base = base
         self._pathway = pathway
         self._config = shim.config
-        self._measure = shim.measure
+        self._measure = shim.measure if shim.measure is not None and shim.measure.on() else None
         self._started = time.perf_counter()
 
     def stored(self, partition: int, offset: int | None, timestamp: int | None, kind: int | None) -> None:
@@ -93,70 +92,103 @@ def begin(
 ) -> Send:
     """Starts a send's span and writes its context into a copy of the caller's headers."""
     out = hdr.copied(headers)
-    delivery = current()
+    context = otel_context.get_current()
+    delivery = in_context(context)
+    around = trace.get_current_span(context).get_span_context()
     values: dict[str, Any] = {**base, names.TOPIC: topic}
     if value is None:
         values[names.TOMBSTONE] = True
-    kind, links = SpanKind.PRODUCER, []
-    foreign = False
-    given = hdr.last(out, hdr.TRACEPARENT) if out else None
-    if given is not None:
-        upstream = trace.get_current_span(extract(out)).get_span_context()
-        foreign = upstream.is_valid and not _consumed(delivery, given)
+    kind, foreign = SpanKind.PRODUCER, False
+    links: list[Link] = []
+    role = None
+    if out:
+        role = hdr.last(out, hdr.ROLE)
+        foreign, links = _upstream(delivery, out)
         if foreign:
             # A creation context that the caller put there stays as it is, and this span becomes its client.
-            kind, links = SpanKind.CLIENT, [Link(upstream)]
-        elif upstream.is_valid:
-            links = [Link(upstream, {names.UPSTREAM: True})]
-    if delivery is not None and delivery.cause is not None:
+            kind = SpanKind.CLIENT
+        _read(delivery, out, topic, role, values)
+    if delivery is not None and delivery.record is not None:
         values[names.CAUSE] = delivery.cause
     handled = sys.exc_info()[1]
     if handled is not None:
         values[names.WHILE_HANDLING] = type(handled).__qualname__
         if delivery is not None and delivery.span.is_recording():
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
-    lineage, parent_id = _lineage(delivery, out, topic, shim.service)
-    role = hdr.last(out, hdr.ROLE) if out else None
-    facts = families.read(out, topic) if out else None
-    if facts is not None:
-        values.update(marks(facts))
-    compensates = hdr.last(out, hdr.COMPENSATES) if out else None
-    if compensates is not None and (role is not None or not _copied_along(delivery, compensates)):
-        values[names.COMPENSATES] = compensates[:64]
+    lineage, parent_id = _lineage(delivery, out, topic, shim.service, role)
     values[names.EVENT_ID] = lineage.event_id
     values[names.HOP] = lineage.hop
     values[names.PATHWAY] = lineage.pathway
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
-    around = trace.get_current_span().get_span_context()
-    parent = None
+    parent = context
     if transaction is not None:
         values[names.TRANSACTION_ID] = transaction.id
         if around == transaction.around:
-            parent = trace.set_span_in_context(transaction.span)
+            parent = trace.set_span_in_context(transaction.span, context)
         else:
             # Begun elsewhere, maybe around many handlers: a child of it would leave its own handler's flow.
-            links.append(Link(transaction.span.get_span_context()))
-    span = shim.tracer.start_span(f"send {topic}", parent, kind=kind, attributes=values, links=links or None)
-    if not write_headers:
-        return Send(span, out, topic, base, lineage.pathway, shim)
-    if not foreign:
-        out = _injected(span, out)
-    # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
-    own = span.get_span_context()
-    if own.is_valid and own.span_id != around.span_id and shim.config.ctx_header == "on":
-        out = hdr.without(out, (ctx.NAME,))
-        out.append((ctx.NAME, lineage.text().encode("ascii")))
+            links = [*links, Link(transaction.span.get_span_context())]
+    span = shim.tracer.start_span(f"send {topic}", parent, kind, values, links or None)
+    if write_headers:
+        if not foreign:
+            out = propagation.inject(span, context, out)
+        # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
+        own = span.get_span_context()
+        if own.is_valid and own.span_id != around.span_id and shim.config.ctx_header == "on":
+            if headers:
+                out = hdr.without(out, (ctx.NAME,))
+            out.append((ctx.NAME, lineage.text().encode("ascii")))
     return Send(span, out, topic, base, lineage.pathway, shim)
 
 
-def _consumed(delivery: Delivery | None, traceparent: str) -> bool:
-    """Whether a trace header is that of the record being handled: copied along, not meant."""
+def pass_through(headers: Any) -> hdr.Headers | None:
+    """The headers of a send where there is no SDK: what came in is handed on; None where nothing came."""
+    context = otel_context.get_current()
+    if not context:
+        return None
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier, context)
+    out = hdr.copied(headers)
+    if not carrier or hdr.last(out, hdr.TRACEPARENT) is not None and not _consumed(in_context(context), out):
+        return None
+    out = hdr.without(out, {*carrier, *propagation.TRACE_HEADERS})
+    out.extend((key, value.encode("utf-8")) for key, value in carrier.items())
+    return out
+
+
+def _upstream(delivery: Delivery | None, out: hdr.Headers) -> tuple[bool, list[Link]]:
+    """Whether the headers carry a trace that the caller means to be kept, and the link to whatever they carry."""
+    if hdr.last(out, hdr.TRACEPARENT) is None:
+        return False, []
+    upstream = trace.get_current_span(extract(out)).get_span_context()
+    if not upstream.is_valid:
+        return False, []
+    if _consumed(delivery, out):
+        return False, [Link(upstream, {names.UPSTREAM: True})]
+    return True, [Link(upstream)]
+
+
+def _read(
+    delivery: Delivery | None, out: hdr.Headers, topic: str, role: str | None, values: dict[str, Any]
+) -> None:
+    """What the headers say of a retry, a dead letter, a replay or a compensation."""
+    facts = families.read(out, topic)
+    if facts is not None:
+        values.update(marks(facts))
+    compensates = hdr.last(out, hdr.COMPENSATES)
+    if compensates is not None and (role is not None or not _copied_along(delivery, compensates)):
+        values[names.COMPENSATES] = compensates[:64]
+
+
+def _consumed(delivery: Delivery | None, out: hdr.Headers) -> bool:
+    """Whether the trace header is that of the record being handled: copied along, not meant."""
     if delivery is None:
         return False
     if delivery.record is None:
         return True
-    return hdr.last(delivery.record.headers or (), hdr.TRACEPARENT) == traceparent
+    given = hdr.last(out, hdr.TRACEPARENT)
+    return hdr.last(delivery.record.headers or (), hdr.TRACEPARENT) == given
 
 
 def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
@@ -165,19 +197,8 @@ def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
     return record is not None and hdr.last(record.headers or (), hdr.COMPENSATES) == compensates
 
 
-def _injected(span: trace.Span, out: hdr.Headers) -> hdr.Headers:
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, context=trace.set_span_in_context(span))
-    if not carrier:
-        return out
-    fields = set(carrier) | (set(TRACE_HEADERS) if "traceparent" in carrier else set())
-    out = hdr.without(out, fields)
-    out.extend((key, value.encode("utf-8")) for key, value in carrier.items())
-    return out
-
-
 def _lineage(
-    delivery: Delivery | None, out: hdr.Headers, topic: str, service: str
+    delivery: Delivery | None, out: hdr.Headers, topic: str, service: str, role: str | None
 ) -> tuple[ctx.Lineage, str | None]:
     """Who the event is, and the id of the event that it follows from.
 
@@ -185,12 +206,11 @@ def _lineage(
     handling one is an event of its own, whatever headers were copied.
     """
     consumed = delivery.lineage if delivery is not None else None
-    role = hdr.last(out, hdr.ROLE) if out else None
     if role is not None:
         same = ctx.parse(hdr.last(out, ctx.NAME)) or consumed
         if same is not None:
             return same, None
-    event_id = stated_event_id(out)
+    event_id = stated_event_id(out) if out else None
     if event_id is None or (consumed is not None and event_id == consumed.event_id):
         event_id = ctx.new_event_id()
     before = (delivery.pathway if delivery is not None else None) or ctx.START

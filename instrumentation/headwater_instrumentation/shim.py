@@ -19,6 +19,10 @@ Wrapper = Callable[[Any, Any, Any, Any], Any]
 """(wrapped, instance, args, kwargs), as wrapt calls it."""
 
 
+SILENT = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
+"""Tracer providers that no SDK is behind."""
+
+
 class Shim:
     """Tracer, switches and hooks."""
 
@@ -45,6 +49,10 @@ class Shim:
     def active(self, topic: str | None = None) -> bool:
         """Whether a call is recorded: no circuit open, nothing switched off."""
         return not guard.open and is_instrumentation_enabled() and topic not in self.config.topics_exclude
+
+    def without_sdk(self) -> bool:
+        """Whether nothing is recorded anywhere: then only a context that came in is handed on."""
+        return type(self._provider or trace.get_tracer_provider()) in SILENT
 
     def source(self, base: dict[str, Any], group: str) -> Source:
         """Where a consumer of a group hands out records."""

@@ -160,7 +160,9 @@ def main(who: str, sdk: str) -> None:
     """Prints the cell."""
     set_up(sdk)
     if who == "contrib":
-        from opentelemetry.instrumentation.aiokafka import AIOKafkaInstrumentor as Contrib
+        from opentelemetry.instrumentation.aiokafka import (  # type: ignore[import-not-found]
+            AIOKafkaInstrumentor as Contrib,
+        )
 
         Contrib().instrument()
     elif who == "headwater":

@@ -192,7 +192,7 @@ async def test_a_consumer_that_is_dropped_ends_its_span(rig: Rig) -> None:
     await sent(rig)
     consumer: Any = await rig.consumer("orders")
     await got(consumer, 1)
-    finaliser = consumer._headwater_state._finaliser
+    finaliser = consumer._headwater_state._watched
     gc.collect()
     assert rig.spans("process") == []
     finaliser()
