@@ -116,6 +116,7 @@ class _Clients(Shim):
             self,
             given["topic"],
             given.get("value"),
+            given.get("key"),
             given.get("headers"),
             base,
             state["inject"],

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from .guard import logger
 
 PREFIX = "HEADWATER_KAFKA_"
+SECRET = "HEADWATER_KEY_SECRET"
+"""Environment variable with the key of key hashes."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,15 @@ class Config:
     process_parent: str = "message"
     """message: the sender's span is the parent, where no foreign span is current; ambient: never."""
     receive_span: str = "batch"
-    """batch: a poll span for getmany; off."""
+    """batch: a poll span for calls that fetch several; always: for those that fetch one too; off."""
     ctx_header: str = "on"
     """on: messages carry ``headwater-ctx``; off: only what the propagator writes."""
     links_max: int = 120
     """Links of a batch span; the SDK keeps 128."""
     errors: str = "class"
-    """class: the exception's class only; message: its text too."""
+    """class: the exception's class only; message: its text too; stack: both and the stack."""
+    capture_key: str = "none"
+    """none; hash: eight bytes of BLAKE2b keyed with HEADWATER_KEY_SECRET; raw: the key, where it is text."""
     metrics: str = "on"
     """on: counters, sketches and the conventions' histograms; counters: all but the histograms; off."""
     topics_exclude: tuple[str, ...] = ()
@@ -48,16 +52,22 @@ class Config:
                 logger.warning("%s%s=%r is not known and is ignored.", PREFIX, field.name.upper(), raw)
             else:
                 values[field.name] = value
+        if values.get("capture_key") == "hash" and not environ.get(SECRET):
+            logger.warning(
+                "%sCAPTURE_KEY=hash needs %s, the same in every service; no key is captured.", PREFIX, SECRET
+            )
+            del values["capture_key"]
         return cls(**values)  # type: ignore[arg-type]
 
 
 _CHOICES = {
     "process_span": ("auto", "explicit", "off"),
     "process_parent": ("message", "ambient"),
-    "receive_span": ("batch", "off"),
+    "receive_span": ("batch", "always", "off"),
     "ctx_header": ("on", "off"),
     "metrics": ("on", "counters", "off"),
-    "errors": ("class", "message"),
+    "errors": ("class", "message", "stack"),
+    "capture_key": ("none", "hash", "raw"),
     "take_over": ("1", "0"),
 }
 

@@ -45,7 +45,8 @@ class Aio:
             return None
         self._producing.state(inner).passive = True
         value = args[1] if len(args) > 1 else kwargs.get("value")
-        return self._producing.begin(inner, topic, value, None, write=False)
+        key = args[2] if len(args) > 2 else kwargs.get("key")
+        return self._producing.begin(inner, topic, value, key, None, write=False)
 
     def _done(self, send: Send, future: Any) -> None:
         if future.cancelled():

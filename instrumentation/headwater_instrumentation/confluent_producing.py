@@ -139,7 +139,9 @@ class Producing:
 
     def _begin(self, producer: Any, given: dict[str, Any]) -> tuple[Send, bool, dict[str, Any]]:
         state = self.state(producer)
-        send = self.begin(producer, given["topic"], given.get("value"), given.get("headers"))
+        send = self.begin(
+            producer, given["topic"], given.get("value"), given.get("key"), given.get("headers")
+        )
         changed = dict(given)
         if send.headers or given.get("headers") is not None:
             changed["headers"] = send.headers
@@ -148,13 +150,16 @@ class Producing:
             changed["on_delivery"] = self.report(producer, send, theirs)
         return send, state.reported, changed
 
-    def begin(self, producer: Any, topic: str, value: Any, headers: Any, write: bool = True) -> Send:
+    def begin(
+        self, producer: Any, topic: str, value: Any, key: Any, headers: Any, write: bool = True
+    ) -> Send:
         """Starts a send."""
         state = self.state(producer)
         return sending.begin(
             self._shim,
             topic,
             value,
+            key,
             headers,
             state.base,
             write and state.inject,
@@ -194,7 +199,7 @@ class Producing:
         topic = kwargs["topic"] if "topic" in kwargs else args[0]
         if self._shim.active(topic):
             # Of the value only whether there is one is looked at.
-            self.begin(producer, topic, b"", None).fail(error)
+            self.begin(producer, topic, b"", None, None).fail(error)
 
     def produce_batch(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Producer.produce_batch: no headers can be sent, but each message tells where it went."""
@@ -221,7 +226,9 @@ class Producing:
         shared = given.get("callback") or given.get("on_delivery")
         sends, messages = [], []
         for message in given["messages"]:
-            send = self.begin(producer, given["topic"], message.get("value"), None, write=False)
+            send = self.begin(
+                producer, given["topic"], message.get("value"), message.get("key"), None, write=False
+            )
             copy = dict(message)
             if state.reported:
                 theirs = (

@@ -5,11 +5,11 @@ import time
 import weakref
 from typing import Any
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import batches
-from .delivery import Delivery, Source, ambient_context, note, start, unbegun, way_in
+from .delivery import Delivery, Source, ambient_context, note, place, start, unbegun, way_in
 from .guard import guard
 from .measuring import Measure
 from .records import is_message, view
@@ -86,6 +86,8 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     record = view(record)
     redelivered = handed.seen(record)
     source = handed.source
+    if source.config.receive_span == "always":
+        _poll(source, record)
     delivery = start(record, source, redelivered) if source.config.process_span == "auto" else None
     if source.measure is not None and source.measure.on():
         guard.settle("metrics", _count, source, source.measure, record, delivery)
@@ -93,6 +95,18 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
         handed.begin(consumer, delivery)
     else:
         note(record, unbegun(source, redelivered))
+
+
+def _poll(source: Source, record: Any) -> None:
+    """The span of a call that fetched one record; when it was called nobody needs to know."""
+    _poll_span(source, {**source.base, **place(record)}, batches.links([record], 1), None)
+
+
+def _poll_span(source: Source, values: dict[str, Any], links: list[Link], started_ns: int | None) -> None:
+    told = {**values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
+    name = batches.span_name("poll", values)
+    tracer = source.tracer
+    tracer.start_span(name, ambient_context(), SpanKind.CLIENT, told, links, start_time=started_ns).end()
 
 
 def _count(source: Source, measure: Measure, record: Any, delivery: Delivery | None) -> None:
@@ -125,10 +139,8 @@ def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> 
         guard.settle("metrics", _count_many, source, source.measure, records, started_ns)
     ambient = ambient_context()
     batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
-    if config.receive_span == "batch":
-        poll = {**batch_values, names.OPERATION_NAME: "poll", names.OPERATION_TYPE: "receive"}
-        name = batches.span_name("poll", batch_values)
-        source.tracer.start_span(name, ambient, SpanKind.CLIENT, poll, links, start_time=started_ns).end()
+    if config.receive_span != "off":
+        _poll_span(source, batch_values, links, started_ns)
     if config.process_span == "auto":
         delivery = batches.start(records, source, batch_values, links, ambient)
         handed.begin(consumer, delivery)

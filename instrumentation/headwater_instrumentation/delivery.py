@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import traceback
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from . import attributes as names
 from . import context as ctx
-from . import families, propagation
+from . import families, keys, propagation
 from . import headers as hdr
 from .config import Config
 from .counting import Held
@@ -25,6 +26,10 @@ from .records import memory, view
 KEY = otel_context.create_key("headwater-delivery")
 ON_RECORD = "_headwater_delivery"
 """Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
+
+
+STACK_AT_MOST = 8192
+"""Characters of a stack that are recorded."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,20 @@ def failed(span: trace.Span, error: BaseException, config: Config | None) -> Non
     """Marks a span with an error's class; its message only where that is switched on."""
     if span.is_recording():
         span.set_attribute(names.ERROR_TYPE, kind_of(error))
-        text = str(error)[:1024] if config is not None and config.errors == "message" else None
+        text = str(error)[:1024] if config is not None and config.errors != "class" else None
+        if config is not None and config.errors == "stack":
+            span.add_event("exception", _stack(error))
         span.set_status(Status(StatusCode.ERROR, text))
+
+
+def _stack(error: BaseException) -> dict[str, str]:
+    """The conventions' event of an exception; of a long stack the end, which is where it happened."""
+    stack = "".join(traceback.format_exception(error))
+    return {
+        "exception.type": kind_of(error),
+        "exception.message": str(error)[:1024],
+        "exception.stacktrace": stack[-STACK_AT_MOST:],
+    }
 
 
 def kind_of(error: BaseException) -> str:
@@ -269,6 +286,8 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
         values[names.BODY_SIZE] = record.serialized_value_size
     if record.value is None:
         values[names.TOMBSTONE] = True
+    if record.key is not None and source.config.capture_key != "none":
+        values.update(keys.described(record.key, source.config))
     if delivery.redelivered:
         values[names.REDELIVERED] = True
     origin_topic = record.topic

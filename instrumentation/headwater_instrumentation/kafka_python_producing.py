@@ -86,6 +86,7 @@ class Producing:
             self._shim,
             given["topic"],
             given.get("value"),
+            given.get("key"),
             given.get("headers"),
             state.base,
             state.inject,

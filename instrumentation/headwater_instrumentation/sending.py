@@ -11,7 +11,7 @@ from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import context as ctx
-from . import families, propagation
+from . import families, keys, propagation
 from . import headers as hdr
 from .delivery import Delivery, extract, failed, in_context, kind_of, marks
 from .transactions import Transaction
@@ -85,6 +85,7 @@ def begin(
     shim: "Shim",
     topic: str,
     value: Any,
+    key: Any,
     headers: Any,
     base: dict[str, Any],
     write_headers: bool,
@@ -98,6 +99,8 @@ def begin(
     values: dict[str, Any] = {**base, names.TOPIC: topic}
     if value is None:
         values[names.TOMBSTONE] = True
+    if key is not None and shim.config.capture_key != "none":
+        values.update(keys.described(key, shim.config))
     kind, foreign = SpanKind.PRODUCER, False
     links: list[Link] = []
     role = None
