@@ -43,6 +43,10 @@ DOORS = {
     *(f"kafka_python_consuming.Consuming.{name}" for name in ("following", "poll", "close", "wrappers")),
     *(f"kafka_python_committing.Commits.{name}" for name in ("asked", "commit", "made", "at_once", "later")),
     "kafka_python_producing.Producing.wrappers",
+    *(f"rebalancing.Rebalances.{name}" for name in ("prepare", "complete", "prepare_now", "complete_now")),
+    *("rebalancing.Steering.steer", "rebalancing.Steering.wrappers"),
+    *(f"aiokafka_batches.Batches.{name}" for name in ("create", "append", "send")),
+    *("confluent_consuming.Consuming.subscribe", "confluent_consuming.Consuming.rebalanced"),
     # They call the client itself, or are called where it is wrapped.
     *("confluent_committing.Commits.run", "librdkafka.make"),
     *("confluent_producing.Producing.wrappers", "confluent_consuming.Consuming.wrappers"),

@@ -9,8 +9,10 @@ from typing import Any
 
 from . import attributes as names
 from . import clients, consuming, sending, transactions
+from .aiokafka_batches import Batches
 from .guard import guard
 from .instrumentor import ClientInstrumentor
+from .rebalancing import Rebalances, Steering
 from .settling import Commits
 from .shim import Shim
 from .transactions import Transactions
@@ -47,7 +49,24 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
         self._wrap(client.AIOKafkaProducer, "commit_transaction", whole.commit)
         self._wrap(client.AIOKafkaProducer, "abort_transaction", whole.abort)
         self._wrap(client.AIOKafkaProducer, "send_offsets_to_transaction", whole.offsets)
+        groups = Rebalances(shim, _of_coordinator)
+        self._wrap(coordinator.GroupCoordinator, "_on_join_prepare", groups.prepare)
+        self._wrap(coordinator.GroupCoordinator, "_on_join_complete", groups.complete)
+        for name, wrapper in Steering(shim, _of_consumer).wrappers().items():
+            self._wrap(client.AIOKafkaConsumer, name, wrapper)
+        batches = Batches(shim)
+        self._wrap(client.AIOKafkaProducer, "create_batch", batches.create)
+        self._wrap(client.AIOKafkaProducer, "send_batch", batches.send)
         self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
+
+
+def _of_coordinator(coordinator: Any) -> dict[str, Any]:
+    return {**clients.base(coordinator._client, ""), names.GROUP: coordinator.group_id}
+
+
+def _of_consumer(consumer: Any) -> dict[str, Any]:
+    base = clients.base(consumer._client, "")
+    return {**base, names.GROUP: consumer._group_id} if consumer._group_id else base
 
 
 def _keep_cluster_id(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:

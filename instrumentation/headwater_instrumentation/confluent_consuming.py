@@ -1,16 +1,22 @@
 """confluent-kafka's consumer: what it hands out, and its commits."""
 
+import functools
 import sys
 import time
+import weakref
 from typing import Any
 
-from . import clients, consuming
+from . import attributes as names
+from . import clients, consuming, rebalancing
 from .confluent_committing import Commits
 from .guard import guard
 from .librdkafka import configuration, groups, learn_cluster_id, make, servers
+from .rebalancing import Steering
+from .records import Place
 from .shim import Shim, Wrapper
 
 STATE = "_headwater_state"
+SUBSCRIBE = ("topics", "on_assign", "on_revoke", "on_lost")
 
 
 class State:
@@ -25,6 +31,8 @@ class State:
         """A client around it records in its place."""
         self.commits = Commits(shim, base, self.settings, self.group)
         self.asked = 0
+        self.held: set[Place] = set()
+        """Partitions that the group has given."""
 
 
 class Consuming:
@@ -43,7 +51,46 @@ class Consuming:
             "__exit__": self.exit,
             "commit": self.commit,
             "consumer_group_metadata": self.metadata,
+            "subscribe": self.subscribe,
+            **Steering(self.shim, self._described).wrappers(),
         }
+
+    def _described(self, consumer: Any) -> dict[str, Any]:
+        base = dict(self.state(consumer).handed.source.base)
+        base.pop(names.OPERATION_TYPE, None)
+        return base
+
+    def subscribe(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """Consumer.subscribe(topics, on_assign=…, on_revoke=…): what the group gives and takes is told there."""
+        changed = guard.run("subscribe", self._listening, instance, args, kwargs)
+        return wrapped(*args, **kwargs) if changed is None else wrapped(**changed)
+
+    def _listening(self, consumer: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
+        given = {**dict(zip(SUBSCRIBE, args, strict=False)), **kwargs}
+        if "topics" not in given or len(args) > len(SUBSCRIBE):
+            return None
+        weak = weakref.ref(consumer)
+        # Without on_lost the client calls on_revoke in its place: so none is added.
+        for name in ("on_assign", "on_revoke", *(["on_lost"] if given.get("on_lost") else [])):
+            given[name] = functools.partial(self.rebalanced, weak, name, given.get(name))
+        return given
+
+    def rebalanced(self, weak: Any, name: str, theirs: Any, consumer: Any, places: Any) -> Any:
+        """The group gives or takes partitions; then their callback, if there is one."""
+        guard.settle("rebalance", self._rebalanced, weak(), name, places)
+        return theirs(consumer, places) if theirs is not None else None
+
+    def _rebalanced(self, consumer: Any, name: str, places: Any) -> None:
+        if consumer is None or not self.shim.active():
+            return
+        held = self.state(consumer).held
+        listed = {Place(place.topic, place.partition) for place in places}
+        span = rebalancing.begin(self.shim, self._described(consumer))
+        if name == "on_assign":
+            held |= listed
+        else:
+            held -= listed
+        rebalancing.finish(span, held, () if name == "on_assign" else listed)
 
     def made(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Consumer(settings)."""

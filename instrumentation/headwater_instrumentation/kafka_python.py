@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import Any
 
 from .instrumentor import ClientInstrumentor
-from .kafka_python_committing import Commits
-from .kafka_python_consuming import Consuming
+from .kafka_python_committing import Commits, of_coordinator
+from .kafka_python_consuming import Consuming, described
 from .kafka_python_producing import Producing
-from .shim import Shim
+from .rebalancing import Rebalances, Steering
+from .shim import Shim, Wrapper
 
 
 class KafkaPythonInstrumentor(ClientInstrumentor):
@@ -20,13 +21,22 @@ class KafkaPythonInstrumentor(ClientInstrumentor):
         client, coordinator = import_module("kafka"), import_module("kafka.coordinator.consumer")
         shim = Shim("kafka_python", options)
         commits = Commits(shim)
+        groups = Rebalances(shim, of_coordinator)
+        joins: dict[str, Wrapper] = {
+            "_on_join_prepare_async": groups.prepare,
+            "_on_join_complete_async": groups.complete,
+            "_on_join_prepare": groups.prepare_now,
+            "_on_join_complete": groups.complete_now,
+        }
         for owner, wrappers in (
             (client.KafkaProducer, Producing(shim).wrappers()),
             (client.KafkaConsumer, Consuming(shim).wrappers()),
             (client.KafkaConsumer, commits.asked()),
+            (client.KafkaConsumer, Steering(shim, described).wrappers()),
             (coordinator.ConsumerCoordinator, commits.made()),
+            (coordinator.ConsumerCoordinator, joins),
         ):
             for name, wrapper in wrappers.items():
-                # Transactions came with 2.1.
+                # Transactions came with 2.1, joins that are async with 3.0.
                 if hasattr(owner, name):
                     self._wrap(owner, name, wrapper)

@@ -7,6 +7,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
+from . import attributes as names
 from . import clients, settling
 from .delivery import failed
 from .guard import guard
@@ -70,14 +71,9 @@ class Commits:
         offsets = kwargs.get("offsets", args[0] if args else None)
         if not offsets or not self._shim.active():
             return None
-        client = coordinator._client
-        # Version 3 keeps the settings one step further in.
-        settings = client.config if hasattr(client, "config") else client._manager.config
-        servers = client.cluster.config["bootstrap_servers"]
-        base = clients.described("commit", "settle", settings["client_id"], servers)
-        clients.add_cluster_id(base, client)
+        base = of_coordinator(coordinator, "commit", "settle")
         asked = is_asked()
-        group = str(coordinator.config["group_id"] or "")
+        group = base[names.GROUP]
         return settling.begin(self._shim.tracer, base, group, offsets, None if asked else Context(), asked)
 
     def _await(self, span: trace.Span, future: Any) -> None:
@@ -90,6 +86,17 @@ class Commits:
                 failed(span, answer, self._shim.config)
         finally:
             span.end()
+
+
+def of_coordinator(coordinator: Any, name: str = "", kind: str | None = None) -> dict[str, Any]:
+    """Attributes of a coordinator's operation."""
+    client = coordinator._client
+    # Version 3 keeps the settings one step further in.
+    settings = client.config if hasattr(client, "config") else client._manager.config
+    base = clients.described(name, kind, settings["client_id"], client.cluster.config["bootstrap_servers"])
+    base[names.GROUP] = str(coordinator.config["group_id"] or "")
+    clients.add_cluster_id(base, client)
+    return base
 
 
 def _asked_by_callback(args: Any, kwargs: Any) -> bool:

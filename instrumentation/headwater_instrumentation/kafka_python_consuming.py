@@ -70,12 +70,19 @@ class Consuming:
         if isinstance(handed, consuming.Handed):
             guard.settle("poll", handed.finish)
         if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self._shim.tracer:
-            settings = consumer.config
-            base = clients.described(
-                "process", "process", settings.get("client_id"), settings.get("bootstrap_servers")
-            )
-            source = self._shim.source(base, str(settings.get("group_id") or ""))
+            base = described(consumer, "process", "process")
+            source = self._shim.source(base, base.get(names.GROUP, ""))
             handed = consumer.__dict__[STATE] = consuming.Handed(source)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer)
         return handed
+
+
+def described(consumer: Any, name: str = "", kind: str | None = None) -> dict[str, Any]:
+    """Attributes of a consumer's operation."""
+    settings = consumer.config
+    base = clients.described(name, kind, settings.get("client_id"), settings.get("bootstrap_servers"))
+    if settings.get("group_id"):
+        base[names.GROUP] = str(settings["group_id"])
+    clients.add_cluster_id(base, consumer)
+    return base
