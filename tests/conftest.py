@@ -22,9 +22,7 @@ def _skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.KafkaBroker]:
-    """One Apache Kafka node for the whole session, empty at its start; choose names no other test uses."""
+def _a_kafka(folder: Path) -> Iterator[kafka_harness.KafkaBroker]:
     reason = kafka_harness.missing()
     if reason is None:
         try:
@@ -33,12 +31,24 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.Ka
             reason = str(error)
     if reason is not None:
         _skip_or_fail(reason)
-    broker = kafka_harness.KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    broker = kafka_harness.KafkaBroker(folder)
     try:
         broker.start()
         yield broker
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.KafkaBroker]:
+    """One Apache Kafka node for the whole session, empty at its start; choose names no other test uses."""
+    yield from _a_kafka(tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka_harness.KafkaBroker]:
+    """One for a module that shows everything a cluster has, where what others left there would be in the way."""
+    yield from _a_kafka(tmp_path_factory.mktemp("own-kafka"))
 
 
 @pytest.fixture

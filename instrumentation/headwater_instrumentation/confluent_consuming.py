@@ -6,7 +6,6 @@ import time
 import weakref
 from typing import Any
 
-from . import attributes as names
 from . import clients, consuming, rebalancing
 from .confluent_committing import Commits
 from .guard import guard
@@ -56,9 +55,7 @@ class Consuming:
         }
 
     def _described(self, consumer: Any) -> dict[str, Any]:
-        base = dict(self.state(consumer).handed.source.base)
-        base.pop(names.OPERATION_TYPE, None)
-        return base
+        return self.state(consumer).handed.source.base
 
     def subscribe(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Consumer.subscribe(topics, on_assign=…, on_revoke=…): what the group gives and takes is told there."""

@@ -14,6 +14,8 @@ from .shim import Shim, Wrapper
 
 PARTITIONS_AT_MOST = 1000
 """Partitions that one span names."""
+CONTROL = "control"
+"""Their operation's type, of our own, since none of the conventions' applies: no message is sent or handled."""
 STATE = "_headwater_rebalance"
 Describe = Callable[[Any], dict[str, Any]]
 """Attributes of a client's spans, without those of an operation."""
@@ -73,7 +75,7 @@ def _held(coordinator: Any) -> frozenset[Any]:
 
 def begin(shim: Shim, base: dict[str, Any]) -> trace.Span:
     """Begins the span of a rebalance; it comes from the group, not from whatever body polls at the moment."""
-    values = {**base, names.OPERATION_NAME: "rebalance"}
+    values = {**base, names.OPERATION_NAME: "rebalance", names.OPERATION_TYPE: CONTROL}
     return shim.tracer.start_span("rebalance", Context(), SpanKind.CLIENT, values)
 
 
@@ -120,7 +122,11 @@ class Steering:
         # confluent-kafka takes a list of partitions, the others take them one by one.
         flat = [one for part in given for one in (part if isinstance(part, list) else [part])]
         places = [one for one in flat if hasattr(one, "partition")]
-        values: dict[str, Any] = {**self._describe(consumer), names.OPERATION_NAME: name}
+        values: dict[str, Any] = {
+            **self._describe(consumer),
+            names.OPERATION_NAME: name,
+            names.OPERATION_TYPE: CONTROL,
+        }
         topics = {place.topic for place in places}
         if len(topics) == 1:
             values[names.TOPIC] = topics.pop()

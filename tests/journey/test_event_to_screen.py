@@ -29,6 +29,12 @@ GROUPS = ("payments", "payments-retry", "inventory", "shipping", "notifications"
 
 
 @pytest.fixture(scope="module")
+def kafka(own_kafka: KafkaBroker) -> KafkaBroker:
+    """A broker with nothing but the shop on it, so that all groups fit a screen."""
+    return own_kafka
+
+
+@pytest.fixture(scope="module")
 def demo(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The shop on a real broker, all orders taken, and nothing left to do."""
     data = tmp_path_factory.mktemp("journey")

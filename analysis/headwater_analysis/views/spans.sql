@@ -38,7 +38,7 @@ comment on column spans.incarnation is 'life of the topic of this name, from 1';
 comment on column spans.partition is 'partition';
 comment on column spans.message_offset is 'offset';
 comment on column spans.consumer_group is 'consumer group';
-comment on column spans.operation is 'send, process, receive or settle';
+comment on column spans.operation is 'send, process, receive, settle, or control: a rebalance, seek, pause or resume';
 comment on column spans.event_id is 'id of the event, the same over its retries, dead letters and replays';
 comment on column spans.received_at is 'when the collector received it, UTC';
 comment on column spans.trace_state is 'W3C tracestate as sent';

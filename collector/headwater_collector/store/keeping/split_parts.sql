@@ -4,7 +4,7 @@ insert into flow_parts by name
 with by_service as (
     select
         m.trace_id, m.boundary, m.service, m.topic, min(m.received_at) as received_at, count(*) as spans,
-        count(*) filter (coalesce(m.operation, '') not in ('receive', 'settle')) as working_spans,
+        count(*) filter (coalesce(m.operation, '') not in ('receive', 'settle', 'control')) as working_spans,
         count(*) filter (m.status = 'error') as errors,
         count(*) filter (m.kind in ('producer', 'client') and m.status != 'error' and m.topic is not null
             and coalesce(m.operation, 'send') in ('send', 'publish')) as messages,

@@ -4,7 +4,7 @@ with by_service as (
     select
         b.trace_id, b.service, b.topic,
         min(b.received_at) as received_at, count(*) as spans,
-        count(*) filter (coalesce(b.operation, '') not in ('receive', 'settle')) as working_spans,
+        count(*) filter (coalesce(b.operation, '') not in ('receive', 'settle', 'control')) as working_spans,
         count(*) filter (b.status = 'error') as errors,
         count(*) filter (b.kind in ('producer', 'client') and b.status != 'error' and b.topic is not null
             and coalesce(b.operation, 'send') in ('send', 'publish')) as messages,
