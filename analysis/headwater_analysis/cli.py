@@ -36,6 +36,7 @@ _HELP = (
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
+            ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),
             ("sql", "a question by hand, or a prompt", 'headwater sql "from flows limit 5"'),
         ),
     ),

@@ -115,6 +115,8 @@ _STATES = {
     "retry": State("⟳", "retry", "warn"),
     "dead_letter": State("☠", "dead letter", "bad"),
     "new": State("☠", "new", "bad"),
+    "problem": State("✗", "problem", "bad"),
+    "hint": State("▲", "hint", "warn"),
 }
 
 

@@ -64,6 +64,17 @@ MACROS = {
     "flow_of('x')": "flow_id matched",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
     "end_offset",
+    "service_coverage('2026-01-01'::timestamp)": "service spans trace_id without_instance sdk_language host "
+    "command_line far_future far_future_trace_id",
+    "messaging_coverage('2026-01-01'::timestamp)": "service scope role topic consumer_group spans trace_id "
+    "batches placed_spans without_topic without_partition without_offset without_group without_cluster "
+    "misplaced_trace_id with_old_names old_names old_trace_id p95_ms brief_spans dropped_attributes "
+    "dropped_links dropped_trace_id server_address server_port",
+    "context_coverage('2026-01-01'::timestamp)": "topic producer_service consumer_service consumer_group "
+    "messages continued unclear lost without_context sender_not_stored lost_example without_example "
+    "not_stored_example skewed skew_ms skew_example",
+    "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
+    "clients hosts",
 }
 
 
