@@ -110,7 +110,11 @@ class Patient:
 
 def send(name: str, offset: int, topic: str = "orders", **more: Any) -> Span:
     """A send span in the trace of ``name``."""
-    where = {"trace_id": told.trace(name), "span_id": told.span(f"{name} send"), "start_ns": told.at(0)}
+    where: dict[str, Any] = {
+        "trace_id": told.trace(name),
+        "span_id": told.span(f"{name} send"),
+        "start_ns": told.at(0),
+    }
     return builders.a_send(topic, 0, offset, **(where | more))
 
 
@@ -159,7 +163,7 @@ def commits(group: str, topic: str, committed: Sequence[int]) -> list[dict[str, 
     return [
         {"cluster": "c1", "consumer_group": group, "topic": topic, "partition": 0, "committed": number,
          "sampled_at": NOON + timedelta(seconds=10 * at)}
-        for at, number in enumerate([*committed, *committed[-1:] * 4])
+        for at, number in enumerate([*committed, *[committed[-1]] * 4])
     ]  # fmt: skip
 
 
@@ -168,7 +172,7 @@ def ends(topic: str, numbers: Sequence[int]) -> list[dict[str, object]]:
     return [
         {"cluster": "c1", "topic": topic, "partition": 0, "end_offset": number,
          "sampled_at": NOON + timedelta(seconds=10 * at)}
-        for at, number in enumerate([*numbers, *numbers[-1:] * 4])
+        for at, number in enumerate([*numbers, *[numbers[-1]] * 4])
     ]  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from headwater_analysis.rows import select
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
-SPANS_AT_MOST = 500_000
-"""Spans that one examination reads: some seconds. Of more, the newest; the examination says since when."""
+SPANS_AT_MOST = 300_000
+"""Spans that one examination reads: a few seconds. Of more, the newest; the examination says since when."""
 Row = TypeVar("Row")
 ROWS_AT_MOST = 5_000
 """Rows of each question: services times topics times groups."""

@@ -8,7 +8,9 @@ with linked as (
     where parent_span_id is not null and received_at >= seen_since::timestamp_ns
 ), named as (
     select
-        s.* exclude (cluster), c.name as scope, coalesce(s.cluster, k.clusters[s.topic]) as cluster,
+        s.service, s.trace_id, s.span_id, s.kind, s.status, s.topic, s.partition, s.message_offset, s.consumer_group,
+        s.dropped_attributes, s.dropped_links, epoch_ns(s.ended_at) - epoch_ns(s.started_at) as ns,
+        c.name as scope, coalesce(s.cluster, k.clusters[s.topic]) as cluster,
         case
             when s.operation is null and s.kind = 'producer' then 'send'
             when s.operation is null and s.kind = 'consumer' then 'process'
@@ -17,7 +19,14 @@ with linked as (
         json_extract_string(s.attributes, [
             '$."messaging.system"', '$."messaging.batch.message_count"', '$."headwater.offsets"', '$."server.address"',
             '$."server.port"'
-        ]) as said
+        ]) as said,
+        list_intersect(json_keys(s.attributes), [
+            'messaging.destination', 'messaging.destination_kind', 'messaging.temp_destination',
+            'messaging.operation', 'messaging.url', 'messaging.message_id', 'messaging.client_id',
+            'messaging.kafka.partition', 'messaging.kafka.destination.partition',
+            'messaging.kafka.message.offset', 'messaging.kafka.consumer.group', 'messaging.kafka.consumer_group',
+            'messaging.kafka.client_id', 'messaging.kafka.message_key'
+        ]) as old
     from span_rows s
     left join scope_rows c on c.scope_id = s.scope_id
     cross join topic_knowledge k
@@ -28,14 +37,6 @@ with linked as (
         n.*,
         message_offset is null and (said[2] is not null or said[3] is not null or l.span_id is not null) as many,
         not many and status != 'error' and role in ('send', 'process', 'receive') as placed,
-        epoch_ns(ended_at) - epoch_ns(started_at) as ns,
-        list_intersect(json_keys(attributes), [
-            'messaging.destination', 'messaging.destination_kind', 'messaging.temp_destination',
-            'messaging.operation', 'messaging.url', 'messaging.message_id', 'messaging.client_id',
-            'messaging.kafka.partition', 'messaging.kafka.destination.partition',
-            'messaging.kafka.message.offset', 'messaging.kafka.consumer.group', 'messaging.kafka.consumer_group',
-            'messaging.kafka.client_id', 'messaging.kafka.message_key'
-        ]) as old,
         role = 'process' and ns < 100_000 and p.parent_span_id is null as brief
     from named n
     left join linked l on l.trace_id = n.trace_id and l.span_id = n.span_id
