@@ -24,6 +24,8 @@ from headwater_collector.store import Store, Writer, append_spans
 OURS = "headwater_instrumentation.aiokafka"
 CONTRIB = "opentelemetry.instrumentation.aiokafka"
 BY_HAND = "shop"
+LINE = 68
+"""Room for a line to copy on a terminal of 80 columns."""
 EVER = ("--last", "9999d")
 NOON = datetime.fromtimestamp(told.START_NS / 1e9, UTC).replace(tzinfo=None)
 WATCHED = {"cluster": "c1", "name": "prod", "bootstrap": "kafka:9092", "state": "up", "polled_at": NOON}
@@ -105,7 +107,10 @@ class Patient:
     def diagnosis(self) -> Diagnosis:
         """The same as a machine reads it."""
         code, printed = self.text("--json", *EVER)
-        return Diagnosis(code, json.loads(printed))
+        found = Diagnosis(code, json.loads(printed))
+        assert all(one["mend"] and one["evidence"].endswith(".") for one in found.findings)
+        assert all(len(line) <= LINE for one in found.findings for line in one["mend"])
+        return found
 
 
 def send(name: str, offset: int, topic: str = "orders", **more: Any) -> Span:

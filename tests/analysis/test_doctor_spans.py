@@ -140,14 +140,23 @@ def test_what_the_collector_could_not_keep(patient: Patient) -> None:
     )
 
 
-def test_a_cluster_that_is_away_or_not_watched(patient: Patient) -> None:
-    server = {"server.address": "kafka", "server.port": 9092}
-    patient.tell(Part("checkout", sends(attributes=server)), watched=False)
-    unwatched = patient.diagnosis()
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"server.address": "kafka", "server.port": 9094},
+        {"server.address": '"kafka:9094"'},
+        {"server.address": '["kafka:9094", "kafka-2:9094"]'},
+    ],
+)
+def test_a_cluster_that_is_not_watched(patient: Patient, said: dict[str, object]) -> None:
+    unwatched = patient.tell(Part("checkout", sends(attributes=said)), watched=False).diagnosis()
     assert unwatched.rules == {("cluster_not_watched", "hint", "collector")}
-    assert unwatched.findings[0]["mend"] == ["headwater up --kafka kafka:9092"]
+    assert unwatched.findings[0]["mend"] == ["headwater up --kafka kafka:9094"]
+
+
+def test_a_cluster_that_is_away(patient: Patient) -> None:
     down = WATCHED | {"state": "down", "reason": "no broker answers"}
-    patient.tell(rows={"cluster_rows": [down]}, watched=False)
+    patient.tell(Part("checkout", sends()), rows={"cluster_rows": [down]}, watched=False)
     assert patient.diagnosis().rules == {("cluster_away", "problem", "prod")}
 
 
@@ -183,7 +192,7 @@ def test_it_is_readable_on_80_columns(patient: Patient, monkeypatch: pytest.Monk
     assert lines[0] == "✗ problem group reports: consumes without leaving a span"
     assert "              from headwater_instrumentation import AIOKafkaInstrumentor" in lines
     assert "            $ pip install headwater-instrumentation" in lines
-    assert any("headwater flow orders@0:2" in line for line in lines)
+    assert "          for example: headwater flow orders@0:2" in lines
     assert lines[-1] == "3 problems, 0 hints."
 
 

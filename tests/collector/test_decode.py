@@ -200,6 +200,7 @@ def test_ids_of_resources_depend_on_content_alone() -> None:
         ),
         ({"messaging.operation.type": "receive"}, {"operation": "receive"}),
         ({"messaging.kafka.message.offset": "12"}, {"message_offset": 12}),
+        ({"kafka.offset": 12, "kafka.cluster.id": "k1"}, {"message_offset": 12, "cluster": "k1"}),
         ({"messaging.kafka.offset": -1}, {"message_offset": None}),
         ({"messaging.kafka.partition": 4}, {"partition": 4}),
         ({"messaging.kafka.destination.partition": 4}, {"partition": 4}),

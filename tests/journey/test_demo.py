@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -104,6 +105,11 @@ def test_what_it_prints_can_be_tried(demo: Demo) -> None:
     assert all(service in waterfall for service in SERVICES)
     assert "orders/2" in demo.command("lag", "--group", "payments", "--partitions")
     assert "UnknownCurrency" in demo.command("dead-letters")
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_telemetry_of_the_shop(demo: Demo) -> None:
+    assert json.loads(demo.command("doctor", "--json")) == []
+    assert "✓ Nothing found" in demo.command("doctor")
 
 
 def test_ctrl_c_ends_it_and_leaves_nothing(demo: Demo) -> None:

@@ -48,7 +48,7 @@ def run(argv: list[str]) -> int:
     else:
         out = console()
         if found.findings:
-            out.print(_table(found.findings))
+            out.print(_table(found.findings), Text())
         for line in _summary(found, settings.last):
             out.print(line)
     return 1 if found.problems else 0
@@ -68,8 +68,9 @@ def _lines(one: Finding) -> Iterator[Text]:
     yield plain(one.evidence)
     for line in one.mend:
         yield Text.assemble(("  $ " if _of_shell(line) else "    "), (plain(line).plain, "green"))
-    look = f"headwater flow {one.example}" if one.example else None
-    yield Text(plain("   ".join(filter(None, (look, f"see {one.docs}")))).plain, style="dim")
+    if one.example:
+        yield Text(plain(f"for example: headwater flow {one.example}").plain, style="dim")
+    yield Text(f"see {one.docs}", style="dim")
 
 
 def _of_shell(line: str) -> bool:

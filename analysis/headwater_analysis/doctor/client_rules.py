@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from . import instrumentations as known
 from .facts import Facts, SpanFacts
-from .finding import HINT, INSTALL, PROBLEM, SWITCHES, USE, Finding, many, names, share_of
+from .finding import HINT, INSTALL, PROBLEM, SWITCHES, USE, Finding, many, names, server, share_of
 
 CONSUMING = ("process", "receive")
 SENDING = ("send", "create")
@@ -160,9 +160,8 @@ def cluster_not_watched(facts: Facts) -> Iterator[Finding]:
     """Services use Kafka, and the collector does not look at it."""
     if facts.clusters or not facts.spans:
         return
-    servers = sorted(
-        {f"{one.server_address}:{one.server_port or 9092}" for one in facts.spans if one.server_address}
-    )
+    said = {server(one.server_address, one.server_port) for one in facts.spans}
+    servers = sorted(one for one in said if one)
     yield Finding(
         "cluster_not_watched",
         HINT,
@@ -192,8 +191,6 @@ def cluster_away(facts: Facts) -> Iterator[Finding]:
                 ),
                 1,
                 None,
-                (
-                    f"headwater up --kafka {cluster.name}={cluster.bootstrap}   # if the address is another now",
-                ),
+                (f"headwater up --kafka {cluster.name}={cluster.bootstrap}",),
                 USE,
             )

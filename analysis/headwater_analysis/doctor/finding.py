@@ -1,5 +1,6 @@
 """What the doctor says: one finding, with its evidence and the line that mends it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,12 @@ def share_of(part: int, whole: int) -> bool:
 def many(number: int, word: str) -> str:
     """``1 message``, ``1,204 messages``."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def server(address: str | None, port: int | None) -> str | None:
+    """HOST:PORT of what a span says of its broker; some instrumentations write the list of all into the address."""
+    first = re.match(r'^[\["\s]*([A-Za-z0-9._-]+)(?::(\d+))?', address or "")
+    return f"{first[1]}:{port or first[2] or 9092}" if first else None
 
 
 def names(found: Sequence[str], most: int = 4) -> str:

@@ -88,7 +88,7 @@ JAVA_AGENT = "java -javaagent:opentelemetry-javaagent.jar -jar service.jar"
 def install_for(library: str | None) -> tuple[str, ...]:
     """The lines for a client library; those of Python and of the JVM where it is not known."""
     if library is None:
-        return *install(), f"{JAVA_AGENT}   # on the JVM"
+        return *install(), JAVA_AGENT
     if library == "the Java client":
         return (JAVA_AGENT,)
     if library.startswith("librdkafka"):
@@ -107,7 +107,7 @@ def continuing(scopes: frozenset[str | None], language: str | None) -> tuple[str
     found = next((client for scope in sorted(map(str, scopes)) if (client := client_of(scope))), None)
     if found is not None or language in (None, "python"):
         return install(found)
-    return ("context = propagator.extract(message.headers)   # and begin the span in it",)
+    return ("context = propagator.extract(headers)   # then start the span in it",)
 
 
 def injecting(scopes: frozenset[str | None], language: str | None) -> tuple[str, ...]:
@@ -119,4 +119,4 @@ def injecting(scopes: frozenset[str | None], language: str | None) -> tuple[str,
     found = next((client for scope in sorted(map(str, scopes)) if (client := contrib(scope))), None)
     if found is not None or language in (None, "python"):
         return install(found)
-    return ("propagator.inject(message.headers)   # before it is sent",)
+    return ("propagator.inject(headers)   # before the message is sent",)

@@ -8,7 +8,7 @@ from headwater_analysis import format as fmt
 
 from . import instrumentations as known
 from .facts import Facts, SpanFacts
-from .finding import HINT, INSTALL, PROBLEM, TROUBLE, USE, Finding, many, names, share_of
+from .finding import HINT, INSTALL, PROBLEM, TROUBLE, USE, Finding, many, names, server, share_of
 
 BRIEF_SPANS = 20
 """From how many handler spans on it is no chance that all are brief."""
@@ -54,7 +54,7 @@ def not_kept(facts: Facts) -> Iterator[Finding]:
             f"{f': {why}' if why else ''}.".replace("span or requests", "spans or requests"),
             doors.quarantined,
             None,
-            ("headwater ingest   # the reasons; then mend the exporter that sends them",),
+            ("headwater ingest   # names the reasons",),
             USE,
         )
     if doors.refused_requests:
@@ -67,7 +67,7 @@ def not_kept(facts: Facts) -> Iterator[Finding]:
             "a wrong token, too large, or no OTLP; the sender's log has the answer.",
             doors.refused_requests,
             None,
-            ("export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf   # at port 4318; grpc at port 4317",),
+            ("export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",),
             USE,
         )
 
@@ -136,7 +136,8 @@ def missing_attributes(facts: Facts) -> Iterator[Finding]:
     by_role: dict[tuple[str, str | None, str | None], list[SpanFacts]] = defaultdict(list)
     for one in facts.spans:
         by_role[one.service, one.scope, one.role].append(one)
-    for lack in _LACKS:
+    # Where no cluster is watched, that is the finding, and watching it fills the cluster in.
+    for lack in _LACKS if facts.clusters else _LACKS[:-1]:
         for (service, scope, role), rows in by_role.items():
             number = sum(getattr(row, lack.field) for row in rows)
             whole = sum(row.placed_spans if lack.severity == PROBLEM else row.spans for row in rows)
@@ -163,16 +164,14 @@ def _example(rows: Iterable[SpanFacts], lack: _Lack) -> str | None:
 
 
 def _mend(lack: _Lack, scope: str | None, rows: list[SpanFacts]) -> tuple[str, ...]:
-    server = next(
-        (f"{row.server_address}:{row.server_port or 9092}" for row in rows if row.server_address), None
-    )
     if lack.field == "without_cluster":
-        return (f"headwater up --kafka {server or 'HOST:PORT'}   # with one cluster, it is filled in",)
+        said = (server(row.server_address, row.server_port) for row in rows)
+        return (f"headwater up --kafka {next(filter(None, said), 'HOST:PORT')}",)
     client = known.contrib(scope)
     if client is not None:
         return known.install(client)
     if known.ours(scope) and lack.field == "without_offset":
-        return ('producer = Producer({"delivery.report.only.error": False})   # and call flush() or poll()',)
+        return ('Producer({**config, "delivery.report.only.error": False})',)
     example = {"without_partition": '"0"', "without_offset": "record.offset", "without_group": '"payments"'}
     return (f'span.set_attribute("{lack.attribute}", {example.get(lack.field, "record.topic")})',)
 
@@ -211,9 +210,7 @@ def _uncovered(
     elif known.contrib(row.scope):
         mend = known.install(known.contrib(row.scope))
     else:
-        mend = (
-            'with tracer.start_as_current_span("process", context, SpanKind.CONSUMER):   # around the work',
-        )
+        mend = ('with tracer.start_as_current_span("process orders", context):',)
     who = row.service if group in (None, row.service) else f"{row.service} (group {group})"
     what = "handlers are not covered by spans"
     return Finding("handler_not_covered", severity, who, what, evidence, spans, row.trace_id, mend, TROUBLE)

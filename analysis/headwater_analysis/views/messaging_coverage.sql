@@ -18,7 +18,7 @@ with linked as (
         end as role,
         json_extract_string(s.attributes, [
             '$."messaging.system"', '$."messaging.batch.message_count"', '$."headwater.offsets"', '$."server.address"',
-            '$."server.port"'
+            '$."server.port"', '$."messaging.system.name"'
         ]) as said,
         list_intersect(json_keys(s.attributes), [
             'messaging.destination', 'messaging.destination_kind', 'messaging.temp_destination',
@@ -41,7 +41,7 @@ with linked as (
     from named n
     left join linked l on l.trace_id = n.trace_id and l.span_id = n.span_id
     left join parents p on p.parent_span_id = n.span_id
-    where said[1] = 'kafka' or (said[1] is null and topic is not null and role is not null)
+    where coalesce(said[1], said[6]) = 'kafka' or (coalesce(said[1], said[6]) is null and topic is not null and role is not null)
 )
 select
     service, scope, role, topic, consumer_group,

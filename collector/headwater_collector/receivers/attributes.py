@@ -108,14 +108,14 @@ Promoted = tuple[str | None, str | None, int | None, int | None, str | None, str
 
 NOTHING: Promoted = (None, None, None, None, None, None, None)
 
-# Current names first, then those of older conventions.
+# The names of conventions 1.44 first, then those of newer and of older ones.
 _TOPIC = ("messaging.destination.name", "messaging.destination")
 _PARTITION = (
     "messaging.destination.partition.id",
     "messaging.kafka.destination.partition",
     "messaging.kafka.partition",
 )
-_OFFSET = ("messaging.kafka.offset", "messaging.kafka.message.offset")
+_OFFSET = ("messaging.kafka.offset", "kafka.offset", "messaging.kafka.message.offset")
 _GROUP = ("messaging.consumer.group.name", "messaging.kafka.consumer.group")
 _OPERATION = ("messaging.operation.type", "messaging.operation")
 _SAME_OPERATION = {"publish": "send", "deliver": "process"}
@@ -142,7 +142,7 @@ def promoted(attributes: Attributes) -> Promoted:
     group = get("messaging.consumer.group.name")
     if type(group) is not str or not group:
         group = _text(attributes, _GROUP)
-    cluster, event = get("messaging.kafka.cluster.id"), get("headwater.event.id")
+    cluster, event = get("messaging.kafka.cluster.id", get("kafka.cluster.id")), get("headwater.event.id")
     return (
         None if cluster is None or cluster == "" else str(cluster),
         topic,
