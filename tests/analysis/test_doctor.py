@@ -191,6 +191,21 @@ def test_context_of_spans_that_never_came(
         assert "export OTEL_EXPORTER_OTLP_ENDPOINT=http://COLLECTOR:4318" in diagnosis.findings[0]["mend"]
 
 
+def test_messages_of_a_topic_made_anew_are_neither_lost_nor_early(patient: Patient) -> None:
+    before = processes("payments", joined=False, start_ns=told.at(-3_600_000))
+    assert patient.tell(Part("checkout", sends()), Part("payments", before)).diagnosis().findings == []
+
+
+def test_what_confluents_own_limits_lose_is_a_hint(patient: Patient) -> None:
+    patient.tell(
+        Part("checkout", sends(), "headwater_instrumentation.confluent_kafka"),
+        Part("payments", processes("payments", joined=False)),
+    )
+    diagnosis = patient.diagnosis()
+    assert diagnosis.rules == {("sent_without_context", "hint", "checkout on orders")}
+    assert diagnosis.findings[0]["evidence"].endswith("AIOProducer and produce_batch send none.")
+
+
 def test_clocks_that_differ(patient: Patient) -> None:
     early = processes("payments", start_ns=told.at(-4000))
     diagnosis = patient.tell(Part("checkout", sends()), Part("payments", early)).diagnosis()
@@ -228,6 +243,7 @@ def test_a_group_that_commits_and_leaves_no_span(patient: Patient, client: str, 
     assert diagnosis.rules == {("group_without_spans", "problem", "group audit")}
     finding = diagnosis.the("group_without_spans")
     assert finding["count"] == 3
+    assert "unless a sampler left all of them out" in finding["evidence"]
     assert f"Its members are {client} at 10.0.0.7" in finding["evidence"]
     assert used in finding["evidence"]
     assert any(line.startswith(mend) for line in finding["mend"])

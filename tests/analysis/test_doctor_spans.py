@@ -115,6 +115,25 @@ def test_handlers_outside_of_their_spans(
         assert diagnosis.findings[0]["mend"][0].startswith("async with process(record):")
 
 
+@pytest.mark.parametrize(
+    ("why", "handled", "found"),
+    [
+        ("only the fetching is recorded", [], {("handler_not_covered", "problem", "payments")}),
+        ("the handling is recorded, without the group", ["messaging.consumer.group.name"], set()),
+    ],
+)
+def test_fetching_without_handling(
+    patient: Patient, why: str, handled: list[str], found: set[tuple[str, str, str]]
+) -> None:
+    fetched = processes("payments", attributes={"messaging.operation.type": "receive"})
+    own = [] if not handled else without(processes("payments", 30, span_id=None), *handled)
+    patient.tell(
+        Part("checkout", sends(30)), Part("payments", fetched, BY_HAND), Part("payments", own, BY_HAND)
+    )
+    rules = {one for one in patient.diagnosis().rules if one[0] != "missing_attribute"}
+    assert rules == found, why
+
+
 def test_what_senders_dropped_and_clocks_from_the_future(patient: Patient) -> None:
     handled = processes("payments")
     for span in handled:

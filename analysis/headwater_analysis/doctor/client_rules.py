@@ -9,6 +9,8 @@ from .finding import HINT, INSTALL, PROBLEM, SWITCHES, USE, Finding, many, names
 
 CONSUMING = ("process", "receive")
 SENDING = ("send", "create")
+FEW = 1_000
+"""Fewer messages than these may all be left out by a sampler that keeps one in a hundred; more hardly can."""
 INTERNAL = "_"
 """How the names of topics that belong to Kafka's own tools begin: __consumer_offsets, _schemas."""
 
@@ -40,7 +42,7 @@ def groups_without_spans(facts: Facts) -> Iterator[Finding]:
             f"group {group}",
             "consumes without leaving a span",
             f"It committed {many(moved, 'message')} of {names(sorted(row.topic for row in rows))}, and no span "
-            f"of it came in that time.{members}{used}{'.' if members else ''}",
+            f"of it came in that time{_sampled(moved)}.{members}{used}{'.' if members else ''}",
             moved,
             None,
             known.install_for(library),
@@ -60,14 +62,18 @@ def topics_without_sends(facts: Facts) -> Iterator[Finding]:
             "topic_without_sends",
             PROBLEM,
             one.topic,
-            "is written to by a producer without instrumentation",
-            f"It grew by {many(one.moved, 'offset')}, and no span of a send to it came in that time"
+            "is written to without leaving a span",
+            f"It grew by {many(one.moved, 'offset')}, and no send to it came in that time{_sampled(one.moved)}"
             + (f"; {names(readers)} read it, from where the flows now begin." if readers else "."),
             one.moved,
             None,
             known.install_for(None),
             INSTALL,
         )
+
+
+def _sampled(moved: int) -> str:
+    return " (unless a sampler left all of them out)" if moved < FEW else ""
 
 
 def two_instrumentations(facts: Facts) -> Iterator[Finding]:

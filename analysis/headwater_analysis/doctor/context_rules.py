@@ -35,12 +35,18 @@ def lost_between(facts: Facts) -> Iterator[Finding]:
         writing = known.injecting(writers, _language(facts, pair.producer_service))
         example = pair.place(pair.lost_example)
         if reads and not writes:
+            # No switch mends what these two cannot do; their messages are still joined by their coordinates.
+            confluent = any(
+                known.ours(scope) and known.client_of(scope) is known.CONFLUENT for scope in writers
+            )
+            why = ": AIOProducer and produce_batch send none" if confluent else ""
+            writing = ("producer.produce(topic, value)   # of Producer",) if confluent else writing
             yield Finding(
                 "sent_without_context",
-                PROBLEM,
+                HINT if confluent else PROBLEM,
                 f"{pair.producer_service} on {pair.topic}",
                 "sends without context in the headers",
-                f"{evidence}; {pair.consumer_service} does read headers{_mixed(writers)}.",
+                f"{evidence}; {pair.consumer_service} does read headers{why}.",
                 pair.lost,
                 example,
                 writing,
@@ -149,12 +155,6 @@ def clock_skew(facts: Facts) -> Iterator[Finding]:
                 ("sudo timedatectl set-ntp true   # on the hosts of both",),
                 TROUBLE,
             )
-
-
-def _mixed(writers: frozenset[str | None]) -> str:
-    if any(known.ours(scope) for scope in writers):
-        return " (AIOProducer and produce_batch of confluent-kafka send no headers)"
-    return ""
 
 
 def _consumer(pair: ContextFacts) -> str:

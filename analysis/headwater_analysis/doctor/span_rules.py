@@ -178,10 +178,15 @@ def _mend(lack: _Lack, scope: str | None, rows: list[SpanFacts]) -> tuple[str, .
 
 def handler_not_covered(facts: Facts) -> Iterator[Finding]:
     """What the handler does is in no span: only the fetching is recorded, or a process span ends before the work."""
-    process = {(one.service, one.consumer_group) for one in facts.spans if one.role == "process"}
+    process: dict[str, set[str | None]] = defaultdict(set)
+    for one in facts.spans:
+        if one.role == "process":
+            process[one.service].add(one.consumer_group)
     fetched: dict[tuple[str, str | None], list[SpanFacts]] = defaultdict(list)
     for one in facts.spans:
-        if one.role == "receive" and (one.service, one.consumer_group) not in process:
+        groups = process.get(one.service, set())
+        # A process span that names no group may be of any.
+        if one.role == "receive" and one.topic and not groups & {one.consumer_group, None}:
             fetched[one.service, one.consumer_group].append(one)
     for (_, group), rows in fetched.items():
         spans = sum(row.spans for row in rows)

@@ -41,6 +41,8 @@ with handled as (
             when joined then 0                                                       -- continued
             -- A span over many messages has room for so many links only.
             when producer is not null and role != 'process' and t.spans is not null then 1
+            -- Handled well before it was sent: of another life of the topic, more likely.
+            when d.started_at < d.sent_at - interval 1 second then 1
             when producer is not null then 2                                         -- lost
             when t.spans is null and d.parent_span_id is null then 3                 -- no context
             when t.spans is not null and exists (from links l join stored s on s.span_id = l.linked_span_id
@@ -61,7 +63,7 @@ with handled as (
     select
         service, consumer_group, topic, partition, message_offset, max(producer) as producer,
         coalesce(min(verdict) filter (role != 'receive'), min(verdict)) as verdict, max(trace_id) as trace_id,
-        max((epoch_ns(sent_at) - epoch_ns(started_at)) / 1e6) filter (role = 'process') as early_ms
+        min((epoch_ns(sent_at) - epoch_ns(started_at)) / 1e6) filter (role = 'process' and joined) as early_ms
     from judged
     group by service, consumer_group, topic, partition, message_offset
 )
@@ -83,4 +85,4 @@ from per_message
 group by all;
 
 comment on macro table context_coverage is
-    'context_coverage(since): one row a topic, producer_service (NULL: no send span is stored), consumer_service and consumer_group of the messages whose handling was received since then: messages; continued: handled in the trace of their sending or linked to it; lost: neither, though the send span is stored; without_context: handled by spans without parent and link; sender_not_stored: parent or link lead to a span that never came; unclear: none of these is certain; skewed: handled before they were sent, by up to skew_ms; and an example of each';
+    'context_coverage(since): one row a topic, producer_service (NULL: no send span is stored), consumer_service and consumer_group of the messages whose handling was received since then: messages; continued: handled in the trace of their sending or linked to it; lost: neither, though the send span is stored; without_context: handled by spans without parent and link; sender_not_stored: parent or link lead to a span that never came; unclear: none of these is certain; skewed: continued, and handled before they were sent, by up to skew_ms; and an example of each';
