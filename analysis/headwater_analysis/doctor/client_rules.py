@@ -41,7 +41,7 @@ def groups_without_spans(facts: Facts) -> Iterator[Finding]:
             PROBLEM,
             f"group {group}",
             "consumes without leaving a span",
-            f"It committed {many(moved, 'message')} of {names(sorted(row.topic for row in rows))}, and no span "
+            f"Its commits advanced by {many(moved, 'offset')} of {names(sorted(row.topic for row in rows))}, and no span "
             f"of it came in that time{_sampled(moved)}.{members}{used}{'.' if members else ''}",
             moved,
             None,
