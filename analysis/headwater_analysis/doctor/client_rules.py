@@ -41,8 +41,8 @@ def groups_without_spans(facts: Facts) -> Iterator[Finding]:
             PROBLEM,
             f"group {group}",
             "consumes without leaving a span",
-            f"Its commits advanced by {many(moved, 'offset')} of {names(sorted(row.topic for row in rows))}, and no span "
-            f"of it came in that time{_sampled(moved)}.{members}{used}{'.' if members else ''}",
+            f"Its commits advanced by {many(moved, 'offset')} of {names(sorted(row.topic for row in rows))}, and "
+            f"no span of it came in that time{_sampled(moved)}.{members}{used}{'.' if members else ''}",
             moved,
             None,
             known.install_for(library),
