@@ -1,7 +1,6 @@
 """Instruments aiokafka: sends until the acknowledgement, and the handler's body with the sender's context."""
 
 import asyncio
-import functools
 import time
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,6 +8,7 @@ from typing import Any
 
 from . import attributes as names
 from . import clients, consuming, sending, transactions
+from . import headers as hdr
 from .aiokafka_batches import Batches
 from .guard import guard
 from .instrumentor import ClientInstrumentor
@@ -82,91 +82,101 @@ def _note_cluster_id(instance: Any, args: Any, kwargs: Any) -> None:
         instance._headwater_cluster_id = found
 
 
+class Sending:
+    """What is known of a producer."""
+
+    __slots__ = ("base", "inject", "proven")
+
+    def __init__(self, base: dict[str, Any]) -> None:
+        self.base = base
+        """Attributes of every send."""
+        self.inject = True
+        """Headers are written."""
+        self.proven = False
+        """The broker has taken a message with headers."""
+
+    def answered(self, error: BaseException | None) -> None:
+        """A send has come to its end."""
+        if error is None:
+            self.proven = True
+        elif not self.proven and getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR:
+            self.inject = False
+
+
 class _Clients(Shim):
     """The wrappers."""
 
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
-        given = {**dict(zip(_SEND_ARGUMENTS, args, strict=False)), **kwargs}
-        if (
-            not guard.settle("send", self.active, given.get("topic"))
-            or "topic" not in given
-            or len(args) > len(_SEND_ARGUMENTS)
-        ):
+        given = dict(zip(_SEND_ARGUMENTS, args, strict=False))
+        given.update(kwargs)
+        if "topic" not in given or len(given) != len(args) + len(kwargs):
             return await wrapped(*args, **kwargs)
-        if isinstance(given.get("headers"), Iterator):
+        headers = given.get("headers")
+        if headers is not None and isinstance(headers, Iterator):
             # Readable once only, and needed again if the span cannot be begun.
-            given["headers"] = list(given["headers"])
-        if self.produce_hook is None and guard.settle("send", self.without_sdk):
-            passed = guard.run("send", sending.pass_through, given.get("headers"))
-            return await wrapped(**(given if passed is None else {**given, "headers": passed}))
+            headers = given["headers"] = list(headers)
         begun = guard.run("send", self._begin_send, instance, given)
-        if begun is None:
-            return await wrapped(**given)
+        if not isinstance(begun, sending.Send):
+            return await wrapped(**(given if begun is None else {**given, "headers": begun}))
         try:
             if self.produce_hook is not None:
                 await self.hook(self.produce_hook, begun.span, args, kwargs)
-            # What the client accepts where there is nothing to say: its own default.
-            headers = begun.headers or (None if given.get("headers") is None else begun.headers)
-            future = await wrapped(**{**given, "headers": headers})
+            if begun.headers or headers is not None:
+                given["headers"] = begun.headers
+            future = await wrapped(**given)
         except BaseException as error:
             guard.settle("send", begun.fail, error)
             raise
         if isinstance(future, asyncio.Future):
-            future.add_done_callback(
-                functools.partial(guard.settle, "send", self._acknowledged, begun, instance)
-            )
+            future.add_done_callback(begun.acknowledged)
         else:
             guard.settle("send", begun.end)
         return future
 
-    def _begin_send(self, producer: Any, given: dict[str, Any]) -> sending.Send:
+    def _begin_send(self, producer: Any, given: dict[str, Any]) -> sending.Send | hdr.Headers | None:
+        """A send; headers alone where there is no SDK; None where nothing is recorded."""
+        if not self.active(given["topic"]):
+            return None
+        if self.produce_hook is None and self.without_sdk():
+            return sending.pass_through(given.get("headers"))
         state = producer.__dict__.get(_STATE)
         if state is None:
-            state = producer.__dict__[_STATE] = {
-                "base": clients.base(producer.client, "send", "send"),
-                "inject": True,
-                "proven": False,
-            }
-        base = state["base"]
+            state = producer.__dict__[_STATE] = Sending(clients.base(producer.client, "send", "send"))
+        base = state.base
         if names.CLUSTER_ID not in base:
             clients.add_cluster_id(base, producer.client)
-        return sending.begin(
+        send = sending.begin(
             self,
             given["topic"],
             given.get("value"),
             given.get("key"),
             given.get("headers"),
             base,
-            state["inject"],
+            state.inject,
             transactions.current(producer),
         )
-
-    def _acknowledged(self, send: sending.Send, producer: Any, future: Any) -> None:
-        guard.settle("acknowledgement", sending.acknowledged, send, future)
-        if future.cancelled():
-            return
-        error = getattr(future, "_exception", None)
-        state = producer.__dict__[_STATE]
-        if error is None:
-            state["proven"] = True
-        elif getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR and not state["proven"]:
-            state["inject"] = False
+        send.answered = state.answered
+        return send
 
     async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getone; ``async for`` calls it."""
-        handed = guard.settle("getone", self._came_back, "getone", instance)
+        handed = guard.settle("getone", self._came_back, instance)
         record = await wrapped(*args, **kwargs)
         # From here on nothing of ours may raise: the record has left the client's buffer.
-        if handed is not None and guard.settle("getone", self.active, record.topic):
-            guard.run("getone", consuming.one, instance, handed, record)
+        if handed is not None:
+            guard.run("getone", self._one, instance, handed, record)
             if self.consume_hook is not None and handed.delivery is not None:
                 await self.hook(self.consume_hook, handed.delivery.span, record)
         return record
 
+    def _one(self, consumer: Any, handed: consuming.Handed, record: Any) -> None:
+        if self.active(record.topic):
+            consuming.one(consumer, handed, record)
+
     async def getmany(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getmany."""
-        handed = guard.settle("getmany", self._came_back, "getmany", instance)
+        handed = guard.settle("getmany", self._came_back, instance)
         started_ns = time.time_ns()
         batch = await wrapped(*args, **kwargs)
         if handed is not None and guard.settle("getmany", self.active):
@@ -176,23 +186,24 @@ class _Clients(Shim):
     async def stop(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.stop: the last body is over, with the error on its way out if there is one."""
         handed: consuming.Handed | None = instance.__dict__.get(_STATE)
-        last = guard.settle("stop", consuming.stopped, handed) if handed is not None else None
+        if handed is not None:
+            guard.settle("stop", consuming.stopped, handed)
         try:
             return await wrapped(*args, **kwargs)
         finally:
-            if last is not None:
-                guard.settle("stop", last.end_unless_adopted)
+            if handed is not None:
+                guard.settle("stop", handed.end_waiting)
 
-    def _came_back(self, site: str, consumer: Any) -> consuming.Handed | None:
+    def _came_back(self, consumer: Any) -> consuming.Handed:
         """Ends what the consumer's caller had in hands; gives the consumer's state."""
         handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
-        if handed is not None:
-            guard.settle(site, handed.finish)
-        return guard.run(site, self._handed, consumer)
+        if handed is not None and handed.delivery is not None:
+            guard.settle("consumer", handed.finish)
+        return self._handed(consumer)
 
     def _handed(self, consumer: Any) -> consuming.Handed:
         handed = consumer.__dict__.get(_STATE)
-        if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self.tracer:
+        if not isinstance(handed, consuming.Handed) or handed.source.config is not self.config:
             group = consumer._group_id or ""
             source = self.source(clients.base(consumer._client, "process", "process"), group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)

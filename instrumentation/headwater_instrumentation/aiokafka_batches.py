@@ -83,7 +83,7 @@ class Batches:
         delivery = current()
         before = (delivery.pathway if delivery is not None else None) or ctx.START
         pathway = ctx.prefix(before, self._shim.service, "send", "out", topic, "")
-        span.set_attributes({names.TOPIC: topic, names.BATCH_COUNT: number, names.PATHWAY: pathway})
+        span.set_attributes({names.TOPIC: topic, names.BATCH_COUNT: number})
         return BatchSend(span, [], topic, base, pathway, self._shim), number
 
     def _stored(self, send: "BatchSend", number: int, future: Any) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
@@ -18,7 +17,6 @@ from .records import view
 
 Run = list[Any]
 """Topic, partition, first and last offset."""
-_NOWHERE = Context()
 FAILURES_AT_MOST = 100
 """Span events that one batch gets for records that failed; the SDK keeps 128."""
 
@@ -47,7 +45,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
         if not records:
             return
         current = deliveries.current()
-        if current is not None and current.record is None and not current.adopted:
+        if current is not None and current.place is None and not current.adopted:
             if current.size == len(records):
                 current.adopted = True
                 self._delivery = current
@@ -91,13 +89,11 @@ def start(
     delivery.size = len(records)
     name = span_name("process", shared)
     delivery.span = source.tracer.start_span(name, ambient, SpanKind.CONSUMER, shared, linked)
-    delivery.context = otel_context.set_value(
-        deliveries.KEY, delivery, trace.set_span_in_context(delivery.span, ambient)
-    )
-    first: dict[tuple[str, int], Any] = {}
-    for record in records:
-        first.setdefault((record.topic, record.partition), record)
-    delivery.hold(first.values())
+    if (measure := source.counting()) is not None:
+        first: dict[tuple[str, int], Any] = {}
+        for record in records:
+            first.setdefault((record.topic, record.partition), record)
+        guard.settle("metrics", delivery.hold, measure, first.values())
     return delivery
 
 
@@ -127,7 +123,7 @@ def links(records: list[Any], at_most: int) -> list[Link]:
     """Links to the senders of the first records, each with the record's coordinates."""
     found = []
     for record in records[:at_most]:
-        _, sender = propagation.sender(record.headers or (), _NOWHERE)
+        sender = propagation.sender_span(record.headers or ())
         if sender.is_valid:
             found.append(Link(sender, place(record)))
     return found

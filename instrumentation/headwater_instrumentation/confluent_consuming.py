@@ -109,7 +109,7 @@ class Consuming:
     def state(self, consumer: Any) -> State:
         """What is known of a consumer."""
         found = consumer.__dict__.get(STATE)
-        if not isinstance(found, State) or found.handed.source.tracer is not self.shim.tracer:
+        if not isinstance(found, State) or found.handed.source.config is not self.shim.config:
             found = consumer.__dict__[STATE] = State({}, self.shim)
         return found
 

@@ -1,5 +1,6 @@
 """What a consumer hands out, and the handler's body that follows: one record, or a batch."""
 
+import asyncio
 import sys
 import time
 import weakref
@@ -14,6 +15,9 @@ from .guard import guard
 from .measuring import Measure
 from .records import is_message, view
 
+ENDING_AT_MOST = 10_000
+"""Bodies of one consumer that may wait for the tasks they created."""
+
 
 class Handed:
     """The state of one consumer: the delivery in its caller's hands, and how far it has read."""
@@ -24,17 +28,45 @@ class Handed:
         self._watched: weakref.finalize[Any, Any] | None = None
         """Ends what is in hand when the consumer is collected."""
         self._highest: dict[tuple[str, int], int] = {}
+        self._ending: list[tuple[Delivery, int]] = []
+        """Bodies that are over, and when; their tasks have not run yet."""
 
-    def finish(self, error: BaseException | None = None) -> Delivery | None:
+    def finish(self, error: BaseException | None = None) -> None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
         delivery, self.delivery = self.delivery, None
         if delivery is not None:
             delivery.leave()
-            if error is not None and not delivery.adopted:
-                delivery.end(error)
-            elif not delivery.adopted:
-                delivery.end_soon()
-        return delivery
+            if not delivery.adopted:
+                if error is not None:
+                    delivery.end(error)
+                else:
+                    self._end_soon(delivery)
+
+    def _end_soon(self, delivery: Delivery) -> None:
+        """Ends a span as of now, unless a task that the body has just created takes over at its first step."""
+        now_ns = time.time_ns()
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            delivery.end(None, now_ns)
+            return
+        self._ending.append((delivery, now_ns))
+        if len(self._ending) == 1:
+            loop.call_soon(guard.settle, "process", self._wait_for_tasks, loop)
+        elif len(self._ending) >= ENDING_AT_MOST:
+            self.end_waiting()
+
+    def _wait_for_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Bodies since then have put their tasks in the queue before this.
+        loop.call_soon(guard.settle, "process", self.end_waiting)
+
+    def end_waiting(self) -> None:
+        """Ends the bodies that are over and that no task has taken over."""
+        ending, self._ending = self._ending, []
+        for delivery, at_ns in ending:
+            try:
+                delivery.end_unless_adopted(at_ns)
+            except Exception as error:
+                guard.note("process", error)
 
     def begin(self, consumer: Any, delivery: Delivery | None) -> None:
         """Puts a delivery into the caller's hands; one that nobody fetches after ends with its consumer."""
@@ -75,6 +107,7 @@ class Handed:
 
 
 def _truncated(handed: Handed) -> None:
+    handed.end_waiting()
     delivery = handed.delivery
     if delivery is not None and not delivery.adopted and not delivery.ended:
         delivery.span.set_attribute(names.TRUNCATED, True)
@@ -86,12 +119,15 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     record = view(record)
     redelivered = handed.seen(record)
     source = handed.source
-    if source.config.receive_span == "always":
+    config = source.config
+    if config.receive_span == "always":
         _poll(source, record)
-    delivery = start(record, source, redelivered) if source.config.process_span == "auto" else None
-    if source.measure is not None and source.measure.on():
-        guard.settle("metrics", _count, source, source.measure, record, delivery)
-    if source.config.process_span == "auto":
+    begun = config.process_span == "auto"
+    delivery = start(record, source, redelivered) if begun else None
+    measure = delivery.measure if delivery is not None else source.counting()
+    if measure is not None:
+        guard.settle("metrics", _count, source, measure, record, delivery)
+    if begun:
         handed.begin(consumer, delivery)
     else:
         note(record, unbegun(source, redelivered))
@@ -135,17 +171,20 @@ def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> 
     if not records:
         return
     runs = handed.take(records)
-    if source.measure is not None and source.measure.on():
-        guard.settle("metrics", _count_many, source, source.measure, records, started_ns)
+    if (measure := source.counting()) is not None:
+        guard.settle("metrics", _count_many, source, measure, records, started_ns)
     ambient = ambient_context()
     batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
+    handled = config.process_span == "auto"
     if config.receive_span != "off":
-        _poll_span(source, batch_values, links, started_ns)
-    if config.process_span == "auto":
+        # The coordinates are on the links of the body; both would cost as much as all the rest.
+        bare = [Link(link.context) for link in links] if handled else links
+        _poll_span(source, batch_values, bare, started_ns)
+    if handled:
         delivery = batches.start(records, source, batch_values, links, ambient)
         handed.begin(consumer, delivery)
 
 
-def stopped(handed: Handed) -> Delivery | None:
+def stopped(handed: Handed) -> None:
     """The consumer is stopped; an error may be on its way out through the ``finally`` or ``except`` around it."""
-    return handed.finish(sys.exc_info()[1])
+    handed.finish(sys.exc_info()[1])

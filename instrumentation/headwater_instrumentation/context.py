@@ -11,12 +11,15 @@ import re
 from typing import NamedTuple
 
 NAME = "headwater-ctx"
+OWN = frozenset({NAME, "traceparent"})
+"""Headers of a message that is no retry, no dead letter and carries no baggage."""
 LONGEST = 80
 START = "0" * 16
 """Pathway before the first hop."""
 _FORM = re.compile(r"1;([0-9a-f]{16});([0-9]{1,6});([0-9a-z]{1,10});([0-9a-f]{16})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
+_TWO_DIGITS, _FOUR_DIGITS = 36**2, 36**4
 
 
 class Lineage(NamedTuple):
@@ -62,8 +65,18 @@ def new_event_id() -> str:
 
 def base36(number: int) -> str:
     """A whole number in base 36, lower case."""
+    high, low = divmod(number, _FOUR_DIGITS)
+    if not high:
+        return _digits(number)
+    first, second = divmod(low, _TWO_DIGITS)
+    # Of a time in milliseconds the high digits stay for half an hour.
+    return _digits(high) + _PAIRS[first] + _PAIRS[second]
+
+
+@functools.lru_cache(maxsize=64)
+def _digits(number: int) -> str:
     digits = ""
     while number >= 36:
-        number, rest = divmod(number, 1296)
-        digits = _PAIRS[rest] + digits
-    return (_DIGITS[number] if number or not digits else "") + digits
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+    return _DIGITS[number] + digits

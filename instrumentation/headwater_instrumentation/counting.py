@@ -131,11 +131,12 @@ class Counts:
                     self._add(flow, "wait", wait)
 
     def processed(
-        self, server: Server, group: str, record: Any, pathway: str, seconds: float, error: str | None
-    ) -> None:
-        """A handler's body for one record is over."""
+        self, server: Server, group: str, place: tuple[str, int, int], pathway: str, seconds: float,
+        error: str | None,
+    ) -> None:  # fmt: skip
+        """A handler's body for the record at a place (topic, partition, offset) is over."""
         with self._lock:
-            flow = self._flow(Key("in", server, record.topic, str(record.partition), group, pathway))
+            flow = self._flow(Key("in", server, place[0], str(place[1]), group, pathway))
             if error is not None:
                 flow.errors[error] = flow.errors.get(error, 0) + 1
             self._add(flow, "work", seconds)
@@ -153,7 +154,7 @@ class Counts:
                 held.append(place)
         return held
 
-    def release(self, delivery: object, held: list[Held]) -> None:
+    def release(self, delivery: object, held: Iterable[Held]) -> None:
         """The delivery is over."""
         with self._lock:
             for place in held:

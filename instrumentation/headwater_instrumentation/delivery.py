@@ -1,10 +1,9 @@
 """The delivery that is being handled: its span, its context, and what sends inside it inherit."""
 
-import asyncio
 import time
 import traceback
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +20,13 @@ from .config import Config
 from .counting import Held
 from .guard import guard
 from .measuring import Measure
-from .records import memory, view
+from .records import memory
 
 KEY = otel_context.create_key("headwater-delivery")
+CONSUMER = SpanKind.CONSUMER
+"""Looked up once: an enumeration's members cost as much as a small function."""
+Place = tuple[str, int, int]
+"""Topic, partition and offset."""
 ON_RECORD = "_headwater_delivery"
 """Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
 
@@ -44,36 +47,52 @@ class Source:
     config: Config
     measure: Measure | None = None
 
+    def counting(self) -> Measure | None:
+        """The counters, where anybody collects what they count."""
+        measure = self.measure
+        return measure if measure is not None and measure.on() else None
+
     def of_group(self, group: str) -> "Source":
         """The same for another consumer group."""
         return replace(self, group=group, base={**self.base, names.GROUP: group})
 
 
 class Delivery:
-    """One handing of a record (or a batch) to a handler's body."""
+    """One handing of a record (or a batch) to a handler's body.
 
-    __slots__ = ("adopted", "ambient", "context", "ended", "held", "lineage", "pathway", "record",
-                 "redelivered", "size", "source", "span", "started", "__weakref__")  # fmt: skip
+    It hangs on its record and in contexts, and holds neither, so that they are freed without the garbage collector.
+    """
+
+    # Defaults of the class, since most deliveries never change them.
+    place: Place | None = None
+    """Of the record; None for a batch."""
+    headers: Any = ()
+    """The record's."""
+    size = 1
+    """Records in it."""
+    lineage: ctx.Lineage | None = None
+    origin_topic = ""
+    """Where its event was sent to first: a retry goes the way of what it repeats."""
+    span: trace.Span = trace.INVALID_SPAN
+    adopted = False
+    """``process()`` has taken over and will end it."""
+    ended = False
+    measure: Measure | None = None
+    """Where it is counted."""
+    held: Sequence[Held] = ()
+    """Partitions that it is reported to hold records of."""
 
     def __init__(self, record: Any, source: Source, ambient: Context, redelivered: bool = False) -> None:
-        self.record = record
-        """None for a batch."""
-        self.size = 1
-        """Records in it."""
+        if record is not None:
+            self.place = (record.topic, record.partition, record.offset)
+            self.headers = record.headers or ()
         self.source = source
         self.redelivered = redelivered
         self.ambient = ambient
         """The context around the handler, without any delivery of ours; restored afterwards."""
-        self.lineage: ctx.Lineage | None = None
-        self.pathway: str | None = None
-        self.span: trace.Span = trace.INVALID_SPAN
-        self.context: Context = ambient
-        self.adopted = False
-        """``process()`` has taken over and will end it."""
-        self.ended = False
+        self.extracted = ambient
+        """The ambient context with what the sender's headers brought."""
         self.started = time.perf_counter()
-        self.held: list[Held] = []
-        """Partitions that it is reported to hold records of."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A record may be pickled to another process; its span stays here.
@@ -85,16 +104,25 @@ class Delivery:
     @property
     def cause(self) -> str | None:
         """Coordinates of the record being handled."""
-        record = self.record
-        return None if record is None else f"{record.topic}:{record.partition}:{record.offset}"
+        place = self.place
+        return None if place is None else f"{place[0]}:{place[1]}:{place[2]}"
+
+    @property
+    def pathway(self) -> str | None:
+        """The way up to and including this consumer; None for a batch."""
+        if self.place is None:
+            return None
+        before = ctx.START if self.lineage is None else self.lineage.pathway
+        source = self.source
+        return ctx.prefix(before, source.service, "process", "in", self.origin_topic, source.group)
 
     def enter(self) -> None:
         """Makes its context the current one."""
-        otel_context.attach(self.context)
+        otel_context.attach(Context({**self.extracted, propagation.SPAN_KEY: self.span, KEY: self}))
 
     def leave(self) -> None:
         """Puts the ambient context back where ours is still current; another task's context is not touched."""
-        if otel_context.get_value(KEY) is self:
+        if otel_context.get_current().get(KEY) is self:
             otel_context.attach(self.ambient)
 
     def end(self, error: BaseException | None = None, at_ns: int | None = None) -> None:
@@ -104,15 +132,14 @@ class Delivery:
         self.ended = True
         if error is not None:
             failed(self.span, error, self.source.config)
-        if self.source.measure is not None and self.source.measure.on():
-            guard.settle("metrics", self._count, self.source.measure, error, at_ns)
+        if self.measure is not None:
+            guard.settle("metrics", self._count, self.measure, error, at_ns)
         self.span.end(at_ns)
 
-    def hold(self, first: Iterable[Any]) -> None:
-        """Reports the first records of its partitions as in hand."""
-        source = self.source
-        if source.measure is not None and source.measure.on():
-            self.held = source.measure.hold(source.base, source.group, self, first)
+    def hold(self, measure: Measure, first: Iterable[Any]) -> None:
+        """Counts it, and reports the first records of its partitions as in hand."""
+        self.measure = measure
+        self.held = measure.hold(self.source.base, self.source.group, self, first)
 
     def _count(self, measure: Measure, error: BaseException | None, at_ns: int | None) -> None:
         measure.counts.release(self, self.held)
@@ -121,16 +148,7 @@ class Delivery:
         seconds = time.perf_counter() - self.started - late
         kind = None if error is None else kind_of(error)
         source = self.source
-        measure.processed(source.base, source.group, self.record, self.pathway or "", seconds, kind)
-
-    def end_soon(self) -> None:
-        """Ends the span as of now, unless a task that the body has just created takes over at its first step."""
-        now_ns = time.time_ns()
-        loop = asyncio._get_running_loop()
-        if loop is None:
-            self.end_unless_adopted(now_ns)
-        else:
-            loop.call_soon(guard.settle, "process", self.end_unless_adopted, now_ns)
+        measure.processed(source.base, source.group, self.place, self.pathway or "", seconds, kind)
 
     def end_unless_adopted(self, at_ns: int | None = None) -> None:
         """Ends the span where nobody looks after it."""
@@ -206,17 +224,16 @@ def unbegun(source: Source, redelivered: bool) -> Delivery:
 
 def note(record: Any, delivery: Delivery) -> None:
     """Notes a delivery on its record; where a record has no room, beside it, without keeping either alive."""
-    noted = getattr(record, "__dict__", None)
-    if noted is not None:
-        noted[ON_RECORD] = delivery
-    else:
-        memory.put(record, delivery if delivery.record is None else (weakref.ref(delivery), delivery.source))
+    try:
+        # Past what a frozen class forbids, and without making the dictionary that records otherwise do without.
+        object.__setattr__(record, ON_RECORD, delivery)
+    except (AttributeError, TypeError):
+        memory.put(record, delivery if delivery.place is None else (weakref.ref(delivery), delivery.source))
 
 
 def noted(record: Any) -> Delivery | None:
     """The delivery that was noted on a record."""
-    own = getattr(record, "__dict__", None)
-    found = own.get(ON_RECORD) if own is not None else memory.get(record)
+    found = getattr(record, ON_RECORD, None) or memory.get(record)
     if isinstance(found, tuple):
         found = found[0]() or unbegun(found[1], False)
     return found if isinstance(found, Delivery) else None
@@ -232,31 +249,38 @@ def place(record: Any) -> dict[str, Any]:
     return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
 
 
-def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
-    """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
-    record = view(given)
+def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
+    """Begins the span of one record's handling; None where a foreign Kafka span covers it already.
+
+    ``record`` has a record's fields, as ``view`` gives them.
+    """
     ambient = ambient_context()
-    around = trace.get_current_span(ambient)
-    if _covers(around, record):
+    around = trace.get_current_span(ambient) if ambient else trace.INVALID_SPAN
+    if around is not trace.INVALID_SPAN and _covers(around, record):
         return None
-    headers = record.headers or ()
     delivery = Delivery(record, source, ambient, redelivered)
-    extracted, sender = propagation.sender(headers, ambient)
-    delivery.lineage = ctx.parse(hdr.last(headers, ctx.NAME))
-    values = _record_values(record, headers, delivery)
-    parent = extracted
-    if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
-        parent = trace.set_span_in_context(around, extracted)
+    headers = delivery.headers
+    named = dict(headers)
+    delivery.extracted, sender = propagation.sender(headers, ambient, named)
+    values = {**source.base, **place(record)}
+    _note_record(record, source, values)
+    _note_headers(record.topic, delivery, named, values)
+    parent = delivery.extracted
+    if around is not trace.INVALID_SPAN and around.get_span_context().is_valid:
+        parent = trace.set_span_in_context(around, parent)
+    elif source.config.process_parent == "ambient":
+        parent = trace.set_span_in_context(around, parent)
     delivery.span = source.tracer.start_span(
         f"process {record.topic}",
-        context=parent,
-        kind=SpanKind.CONSUMER,
-        attributes=values,
-        links=(Link(sender, place(record)),) if sender.is_valid else None,
+        parent,
+        CONSUMER,
+        values,
+        # Its coordinates are the span's own.
+        (Link(sender),) if sender.is_valid else None,
     )
-    delivery.context = Context({**trace.set_span_in_context(delivery.span, extracted), KEY: delivery})
     note(record, delivery)
-    delivery.hold((record,))
+    if (measure := source.counting()) is not None:
+        guard.settle("metrics", delivery.hold, measure, (record,))
     return delivery
 
 
@@ -272,40 +296,44 @@ def _covers(span: trace.Span, record: Any) -> bool:
     )
 
 
-def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, Any]:
-    source = delivery.source
-    values = {
-        **source.base,
-        **place(record),
-    }
-    if record.timestamp is not None and record.timestamp >= 0:
-        values[names.RECORD_TS] = record.timestamp
-        values[names.RECORD_TS_TYPE] = record.timestamp_type
-        values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - record.timestamp, 0)
-    if record.serialized_value_size is not None and record.serialized_value_size >= 0:
-        values[names.BODY_SIZE] = record.serialized_value_size
+def _note_record(record: Any, source: Source, values: dict[str, Any]) -> None:
+    """What the record itself says."""
+    timestamp = record.timestamp
+    if timestamp is not None and timestamp >= 0:
+        values[names.RECORD_TS] = timestamp
+        if record.timestamp_type:
+            values[names.RECORD_TS_TYPE] = record.timestamp_type
+        values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - timestamp, 0)
+    size = record.serialized_value_size
+    if size is not None and size >= 0:
+        values[names.BODY_SIZE] = size
     if record.value is None:
         values[names.TOMBSTONE] = True
     if record.key is not None and source.config.capture_key != "none":
         values.update(keys.described(record.key, source.config))
+
+
+def _note_headers(topic: str, delivery: Delivery, named: dict[str, Any], values: dict[str, Any]) -> None:
+    """What the record's headers say of its event; ``named`` are the headers by name."""
+    delivery.origin_topic = topic
     if delivery.redelivered:
         values[names.REDELIVERED] = True
-    origin_topic = record.topic
-    if (compensates := hdr.last(headers, hdr.COMPENSATES)) is not None:
-        values[names.COMPENSATES] = compensates[:64]
-    if (facts := families.read(headers, record.topic)) is not None:
-        values.update(marks(facts))
-        origin_topic = facts.origin_topic or record.topic
-        if facts.time_inherited:
-            # The time is that of the record it was made from: no wait of this one.
-            values.pop(names.WAIT_MS, None)
-    if (lineage := delivery.lineage) is not None:
-        values[names.EVENT_ID] = lineage.event_id
-        values[names.HOP] = lineage.hop
-    before = lineage.pathway if lineage is not None else ctx.START
-    delivery.pathway = ctx.prefix(before, source.service, "process", "in", origin_topic, source.group)
-    values[names.PATHWAY] = delivery.pathway
-    return values
+    if ctx.NAME in named:
+        value = named[ctx.NAME]
+        text = value.decode("latin-1") if type(value) is bytes else hdr.last(delivery.headers, ctx.NAME)
+        lineage = delivery.lineage = ctx.parse(text)
+        if lineage is not None:
+            values[names.EVENT_ID] = lineage.event_id
+    if not named.keys() <= ctx.OWN:
+        headers = delivery.headers
+        if (compensates := hdr.last(headers, hdr.COMPENSATES)) is not None:
+            values[names.COMPENSATES] = compensates[:64]
+        if (facts := families.read(headers, topic)) is not None:
+            values.update(marks(facts))
+            delivery.origin_topic = facts.origin_topic or topic
+            if facts.time_inherited:
+                # The time is that of the record it was made from: no wait of this one.
+                values.pop(names.WAIT_MS, None)
 
 
 def way_in(record: Any, source: Source) -> tuple[str, float | None]:

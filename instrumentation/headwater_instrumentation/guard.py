@@ -35,17 +35,24 @@ class Guard:
 
     def run(self, site: str, work: Callable[..., T], *args: object) -> T | None:
         """The result of ``work``, or None when it fails or the circuit is open. Never raises an Exception."""
-        return None if self.open else self.settle(site, work, *args)
+        if len(self._recent) == ERRORS_AT_MOST and self.open:
+            return None
+        try:
+            return work(*args)
+        except Exception as error:
+            self.note(site, error)
+            return None
 
     def settle(self, site: str, work: Callable[..., T], *args: object) -> T | None:
         """Like ``run``, for what was begun before the circuit opened and must be brought to its end."""
         try:
             return work(*args)
         except Exception as error:
-            self._note(site, error)
+            self.note(site, error)
             return None
 
-    def _note(self, site: str, error: Exception) -> None:
+    def note(self, site: str, error: Exception) -> None:
+        """Counts an internal error, and says it at most once a minute by site."""
         now = time.monotonic()
         with self._lock:
             self.errors[site] += 1

@@ -69,7 +69,7 @@ class Consuming:
         handed = consumer.__dict__.get(STATE)
         if isinstance(handed, consuming.Handed):
             guard.settle("poll", handed.finish)
-        if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self._shim.tracer:
+        if not isinstance(handed, consuming.Handed) or handed.source.config is not self._shim.config:
             base = described(consumer, "process", "process")
             source = self._shim.source(base, base.get(names.GROUP, ""))
             handed = consumer.__dict__[STATE] = consuming.Handed(source)

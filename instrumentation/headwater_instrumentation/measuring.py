@@ -80,13 +80,14 @@ class Measure:
             self._operation.record(seconds, self._told("poll", base, None, None))
 
     def processed(
-        self, base: dict[str, Any], group: str, record: Any, pathway: str, seconds: float, error: str | None
-    ) -> None:
-        """A handler's body is over; ``record`` is None for a batch."""
-        if record is not None:
-            self.counts.processed(_server(base), group, record, pathway, seconds, error)
+        self, base: dict[str, Any], group: str, place: tuple[str, int, int] | None, pathway: str, seconds: float,
+        error: str | None,
+    ) -> None:  # fmt: skip
+        """A handler's body is over; ``place`` is topic, partition and offset of its record, None for a batch."""
+        if place is not None:
+            self.counts.processed(_server(base), group, place, pathway, seconds, error)
         if self._process is not None:
-            topic = record.topic if record is not None else None
+            topic = place[0] if place is not None else None
             self._process.record(seconds, self._told("process", base, topic, error))
 
     def hold(self, base: dict[str, Any], group: str, delivery: object, first: Iterable[Any]) -> list[Held]:

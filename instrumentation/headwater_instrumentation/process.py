@@ -11,6 +11,7 @@ from . import delivery as deliveries
 from . import families
 from .body import Body
 from .config import Config
+from .records import view
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ class Event:
 def current_event() -> Event | None:
     """The record whose handling runs here; None outside of one."""
     delivery = deliveries.current()
-    if delivery is None or delivery.record is None:
+    if delivery is None or delivery.place is None:
         return None
-    record, lineage = delivery.record, delivery.lineage
-    facts = families.read(record.headers or (), record.topic)
+    topic, partition, offset = delivery.place
+    lineage = delivery.lineage
+    facts = families.read(delivery.headers, topic)
     return Event(
-        record.topic,
-        record.partition,
-        record.offset,
+        topic,
+        partition,
+        offset,
         lineage.event_id if lineage else None,
         lineage.hop if lineage else None,
         lineage.root_ms if lineage else None,
@@ -67,7 +69,7 @@ class process(Body):  # noqa: N801 - used like a function: with process(record)
             if self._group:
                 source = source.of_group(self._group)
             redelivered = delivery is not None and delivery.redelivered
-            delivery = deliveries.start(self._record, source, redelivered)
+            delivery = deliveries.start(view(self._record), source, redelivered)
         if delivery is not None:
             delivery.adopted = True
             delivery.enter()

@@ -15,6 +15,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from . import headers as hdr
 
 DEFAULT = [TraceContextTextMapPropagator, W3CBaggagePropagator]
+(SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+"""Under which a context holds its span."""
 TRACE_HEADERS = ("traceparent", "tracestate", "baggage")
 _PLAIN = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _seen: tuple[Any, bool] = (None, False)
@@ -35,11 +37,10 @@ def by_hand() -> bool:
 def inject(span: trace.Span, context: Context, out: hdr.Headers) -> hdr.Headers:
     """Headers with the span's context and the baggage of ``context`` in them, old ones of that kind taken out."""
     own = span.get_span_context()
-    if own.is_valid and not own.trace_state and by_hand() and not baggage.get_all(context):
+    if own.is_valid and by_hand() and _stateless(own) and not (context and baggage.get_all(context)):
         if out:
             out = hdr.without(out, TRACE_HEADERS)
-        text = f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"
-        out.append((hdr.TRACEPARENT, text.encode("ascii")))
+        out.append((hdr.TRACEPARENT, b"00-%032x-%016x-%02x" % (own.trace_id, own.span_id, own.trace_flags)))
         return out
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context=trace.set_span_in_context(span, context))
@@ -51,19 +52,19 @@ def inject(span: trace.Span, context: Context, out: hdr.Headers) -> hdr.Headers:
     return out
 
 
-def sender(headers: Any, context: Context) -> tuple[Context, trace.SpanContext]:
-    """The sender's context on top of the given one, and its span's."""
-    named = dict(headers)
+def _stateless(own: trace.SpanContext) -> bool:
+    state = own.trace_state
+    return state is trace.DEFAULT_TRACE_STATE or not state
+
+
+def sender(headers: Any, context: Context, named: dict[str, Any]) -> tuple[Context, trace.SpanContext]:
+    """The sender's context on top of the given one, and its span's; ``named`` are the headers by name."""
     if by_hand() and "baggage" not in named and "tracestate" not in named:
-        value = named.get(hdr.TRACEPARENT)
-        if value is None and hdr.TRACEPARENT not in named:
+        if hdr.TRACEPARENT not in named:
             return context, trace.INVALID_SPAN_CONTEXT
-        plain = _PLAIN.fullmatch(value) if isinstance(value, bytes) else None
+        plain = _plain(named[hdr.TRACEPARENT])
         if plain is not None:
-            flags = trace.TraceFlags(int(plain[3], 16))
-            found = trace.SpanContext(int(plain[1], 16), int(plain[2], 16), True, flags)
-            if found.is_valid:
-                return trace.set_span_in_context(trace.NonRecordingSpan(found), context), found
+            return Context({**context, SPAN_KEY: trace.NonRecordingSpan(plain)}), plain
     extracted = propagate.extract(headers, context=context, getter=hdr.GETTER)
     if extracted is context or extracted == context:
         return context, trace.INVALID_SPAN_CONTEXT
@@ -72,3 +73,25 @@ def sender(headers: Any, context: Context) -> tuple[Context, trace.SpanContext]:
         # Only baggage came.
         return extracted, trace.INVALID_SPAN_CONTEXT
     return extracted, own.get_span_context()
+
+
+def sender_span(headers: Any) -> trace.SpanContext:
+    """The same where only the sender's span is asked for."""
+    named = dict(headers)
+    if by_hand() and "tracestate" not in named:
+        if hdr.TRACEPARENT not in named:
+            return trace.INVALID_SPAN_CONTEXT
+        plain = _plain(named[hdr.TRACEPARENT])
+        if plain is not None:
+            return plain
+    return sender(headers, Context(), named)[1]
+
+
+def _plain(value: Any) -> trace.SpanContext | None:
+    """A ``traceparent`` of version 00; None for anything else, which the propagators may understand."""
+    found = _PLAIN.fullmatch(value) if isinstance(value, bytes) else None
+    if found is None:
+        return None
+    trace_id, span_id, flags = found.groups()
+    context = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16)))
+    return context if context.is_valid else None

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -14,16 +15,22 @@ from . import context as ctx
 from . import families, keys, propagation
 from . import headers as hdr
 from .delivery import Delivery, extract, failed, in_context, kind_of, marks
+from .guard import guard
 from .transactions import Transaction
 
 if TYPE_CHECKING:
     from .shim import Shim
 
 
+PRODUCER, CLIENT = SpanKind.PRODUCER, SpanKind.CLIENT
+PRODUCERS_CLOCK = 0
+"""Type of a record's time: the producer's clock; 1 is the broker's."""
+
+
 class Send:
     """One send, from the call until it is known what became of it. One of its three ends is called, once."""
 
-    __slots__ = ("_base", "_config", "_measure", "_pathway", "_started", "headers", "span", "topic")
+    __slots__ = ("_base", "_measure", "_pathway", "_shim", "_started", "answered", "headers", "span", "topic")
 
     def __init__(
         self,
@@ -40,30 +47,56 @@ class Send:
         self.topic = topic
         self._base = base
         self._pathway = pathway
-        self._config = shim.config
-        self._measure = shim.measure if shim.measure is not None and shim.measure.on() else None
-        self._started = time.perf_counter()
+        self._shim = shim
+        measure = self._measure = shim.counting()
+        self._started = 0.0 if measure is None else time.perf_counter()
+        self.answered: Callable[[BaseException | None], None] | None = None
+        """Called with what the broker answered an asyncio client."""
 
     def stored(self, partition: int, offset: int | None, timestamp: int | None, kind: int | None) -> None:
-        """Where the broker put the message, and the time that it has there with its type."""
-        known = offset if offset is not None and offset >= 0 else None
+        """Where the broker put the message, and the time that it has there with its type.
+
+        The producer's own clock says nothing that the span does not.
+        """
         try:
             values: dict[str, Any] = {names.PARTITION: str(partition)}
-            if known is not None:
-                values[names.OFFSET] = known
-            if timestamp is not None and timestamp >= 0:
+            if offset is not None and offset >= 0:
+                values[names.OFFSET] = offset
+            else:
+                offset = None
+            if kind != PRODUCERS_CLOCK and timestamp is not None and timestamp >= 0:
                 values[names.RECORD_TS] = timestamp
                 if kind is not None:
                     values[names.RECORD_TS_TYPE] = kind
             self.span.set_attributes(values)
-            self._count(partition, known, None)
+            if self._measure is not None:
+                self._count(partition, offset, None)
         finally:
             self.span.end()
+
+    def acknowledged(self, future: Any) -> None:
+        """Ends an asyncio client's send with what the broker said; ``future`` is done. Never raises an Exception."""
+        try:
+            if future.cancelled():
+                self.fail(asyncio.CancelledError())
+                return
+            # Asking with exception() would silence asyncio's "exception was never retrieved".
+            error = getattr(future, "_exception", None)
+            if self.answered is not None:
+                self.answered(error)
+            if error is not None:
+                self.fail(error)
+                return
+            found = future.result()
+            self.stored(found.partition, found.offset, found.timestamp, found.timestamp_type)
+        except Exception as wrong:
+            guard.note("acknowledgement", wrong)
+            guard.settle("acknowledgement", self.span.end)
 
     def fail(self, error: BaseException) -> None:
         """The message was not taken, or not stored."""
         try:
-            failed(self.span, error, self._config)
+            failed(self.span, error, self._shim.config)
             self._count(None, None, kind_of(error))
         finally:
             self.span.end()
@@ -92,16 +125,16 @@ def begin(
     transaction: Transaction | None = None,
 ) -> Send:
     """Starts a send's span and writes its context into a copy of the caller's headers."""
-    out = hdr.copied(headers)
+    out = hdr.copied(headers) if headers is not None else []
     context = otel_context.get_current()
-    delivery = in_context(context)
-    around = trace.get_current_span(context).get_span_context()
+    delivery = in_context(context) if context else None
+    around = trace.get_current_span(context).get_span_context() if context else trace.INVALID_SPAN_CONTEXT
     values: dict[str, Any] = {**base, names.TOPIC: topic}
     if value is None:
         values[names.TOMBSTONE] = True
     if key is not None and shim.config.capture_key != "none":
         values.update(keys.described(key, shim.config))
-    kind, foreign = SpanKind.PRODUCER, False
+    kind, foreign = PRODUCER, False
     links: list[Link] = []
     role = None
     if out:
@@ -109,9 +142,9 @@ def begin(
         foreign, links = _upstream(delivery, out)
         if foreign:
             # A creation context that the caller put there stays as it is, and this span becomes its client.
-            kind = SpanKind.CLIENT
+            kind = CLIENT
         _read(delivery, out, topic, role, values)
-    if delivery is not None and delivery.record is not None:
+    if delivery is not None and delivery.place is not None:
         values[names.CAUSE] = delivery.cause
     handled = sys.exc_info()[1]
     if handled is not None:
@@ -120,8 +153,6 @@ def begin(
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
     lineage, parent_id = _lineage(delivery, out, topic, shim.service, role)
     values[names.EVENT_ID] = lineage.event_id
-    values[names.HOP] = lineage.hop
-    values[names.PATHWAY] = lineage.pathway
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
     parent = context
@@ -138,7 +169,7 @@ def begin(
             out = propagation.inject(span, context, out)
         # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
         own = span.get_span_context()
-        if own.is_valid and own.span_id != around.span_id and shim.config.ctx_header == "on":
+        if shim.config.ctx_header == "on" and own.is_valid and own.span_id != around.span_id:
             if headers:
                 out = hdr.without(out, (ctx.NAME,))
             out.append((ctx.NAME, lineage.text().encode("ascii")))
@@ -188,16 +219,15 @@ def _consumed(delivery: Delivery | None, out: hdr.Headers) -> bool:
     """Whether the trace header is that of the record being handled: copied along, not meant."""
     if delivery is None:
         return False
-    if delivery.record is None:
+    if delivery.place is None:
         return True
     given = hdr.last(out, hdr.TRACEPARENT)
-    return hdr.last(delivery.record.headers or (), hdr.TRACEPARENT) == given
+    return hdr.last(delivery.headers, hdr.TRACEPARENT) == given
 
 
 def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
     """Whether the mark is that of the record being handled: what follows from a compensation is none itself."""
-    record = delivery.record if delivery is not None else None
-    return record is not None and hdr.last(record.headers or (), hdr.COMPENSATES) == compensates
+    return delivery is not None and hdr.last(delivery.headers, hdr.COMPENSATES) == compensates
 
 
 def _lineage(
@@ -217,15 +247,10 @@ def _lineage(
     if event_id is None or (consumed is not None and event_id == consumed.event_id):
         event_id = ctx.new_event_id()
     before = (delivery.pathway if delivery is not None else None) or ctx.START
-    return (
-        ctx.Lineage(
-            event_id=event_id,
-            hop=consumed.hop + 1 if consumed is not None else 1,
-            root_ms=consumed.root_ms if consumed is not None else time.time_ns() // 1_000_000,
-            pathway=ctx.prefix(before, service, "send", "out", topic, ""),
-        ),
-        consumed.event_id if consumed is not None else None,
-    )
+    pathway = ctx.prefix(before, service, "send", "out", topic, "")
+    if consumed is None:
+        return ctx.Lineage(event_id, 1, time.time_ns() // 1_000_000, pathway), None
+    return ctx.Lineage(event_id, consumed.hop + 1, consumed.root_ms, pathway), consumed.event_id
 
 
 def stated_event_id(headers: Any) -> str | None:
@@ -239,18 +264,3 @@ def _as_id(text: str) -> str:
     if len(text) == 16 and all(digit in "0123456789abcdef" for digit in text):
         return text
     return ctx.prefix(ctx.START, text, "", "", "", "")
-
-
-def acknowledged(send: Send, future: Any) -> None:
-    """Ends an asyncio client's send with what the broker said; ``future`` is done."""
-    if future.cancelled():
-        send.fail(asyncio.CancelledError())
-        return
-    # Asking with exception() would silence asyncio's "exception was never retrieved".
-    error = getattr(future, "_exception", None)
-    if error is not None:
-        send.fail(error)
-        return
-    found = future.result()
-    kind = getattr(found, "timestamp_type", None)
-    send.stored(found.partition, found.offset, getattr(found, "timestamp", None), kind)

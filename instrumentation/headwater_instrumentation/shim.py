@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
@@ -12,7 +13,7 @@ from . import attributes as names
 from .config import Config
 from .delivery import Source
 from .guard import guard, logger
-from .measuring import measure_for
+from .measuring import Measure, measure_for
 from .process import service_name
 
 Wrapper = Callable[[Any, Any, Any, Any], Any]
@@ -33,6 +34,7 @@ class Shim:
             schema_url=names.SCHEMA_URL,
         )
         self._provider = options.get("tracer_provider")
+        self._heard = False
         self.config = Config.read(options.get("config"))
         self.measure = guard.settle(
             "metrics", measure_for, client, options.get("meter_provider"), self.config.metrics
@@ -48,11 +50,21 @@ class Shim:
 
     def active(self, topic: str | None = None) -> bool:
         """Whether a call is recorded: no circuit open, nothing switched off."""
-        return not guard.open and is_instrumentation_enabled() and topic not in self.config.topics_exclude
+        if guard.open or topic in self.config.topics_exclude:
+            return False
+        # Without a context nobody has suppressed anything.
+        return not otel_context.get_current() or is_instrumentation_enabled()
 
     def without_sdk(self) -> bool:
         """Whether nothing is recorded anywhere: then only a context that came in is handed on."""
-        return type(self._provider or trace.get_tracer_provider()) in SILENT
+        if not self._heard:
+            self._heard = type(self._provider or trace.get_tracer_provider()) not in SILENT
+        return not self._heard
+
+    def counting(self) -> Measure | None:
+        """The counters, where anybody collects what they count."""
+        measure = self.measure
+        return measure if measure is not None and measure.on() else None
 
     def source(self, base: dict[str, Any], group: str) -> Source:
         """Where a consumer of a group hands out records."""

@@ -15,6 +15,7 @@ from typing import Any
 import aiokafka
 from aiokafka.structs import ConsumerRecord, RecordMetadata, TopicPartition
 from opentelemetry import context, metrics, propagate, trace
+from opentelemetry.propagators.textmap import Getter, Setter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -22,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanKind
 
-MESSAGES, ROUNDS, BATCH = 3_000, 9, 500
+MESSAGES, ROUNDS, BATCH = 300, 100, 500
 PLACE = TopicPartition("orders", 0)
 HEADERS = (
     ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -78,6 +79,8 @@ async def clients() -> tuple[Any, Any]:
     async def many(*args: Any, **kwargs: Any) -> Any:
         return {PLACE: [record() for _ in range(BATCH)]}
 
+    for client in (producer.client, consumer._client):
+        client.cluster.cluster_id = "MkU3OEVBNTcwNTJENDM2Qg"
     producer.client._wait_on_metadata = nothing
     producer._partition = lambda *args: 0
     producer._message_accumulator.add_message = stored
@@ -87,14 +90,14 @@ async def clients() -> tuple[Any, Any]:
 
 
 async def measured(work: Callable[[int], Awaitable[None]], number: int, per: int = 1) -> float:
-    """Microseconds of the fastest round, by message."""
+    """Microseconds of CPU of the cheapest round, by message; the exporter's thread counts, other processes do not."""
     best = float("inf")
     await work(max(number // 10, 1))
     for _ in range(ROUNDS):
         gc.collect()
-        started = time.perf_counter()
+        started = time.process_time()
         await work(number)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return best / number / per * 1e6
 
 
@@ -131,21 +134,38 @@ async def operations() -> dict[str, float]:
     }
 
 
+class Headers(Setter[Any], Getter[Any]):
+    """Record headers, as a propagator writes and reads them."""
+
+    def set(self, carrier: Any, key: str, value: str) -> None:
+        """Adds a header."""
+        carrier.append((key, value.encode()))
+
+    def get(self, carrier: Any, key: str) -> list[str] | None:
+        """The first value."""
+        for name, value in carrier:
+            if name == key:
+                return [value.decode()]
+        return None
+
+    def keys(self, carrier: Any) -> list[str]:
+        """The names."""
+        return [name for name, _ in carrier]
+
+
 async def floor() -> dict[str, float]:
     """What the SDK alone takes for the spans of a send and of a process, context in and out included."""
-    tracer = trace.get_tracer("floor")
+    tracer, headers = trace.get_tracer("floor"), Headers()
 
     async def send(number: int) -> None:
         for _ in range(number):
             span = tracer.start_span("send orders", kind=SpanKind.PRODUCER, attributes=FLOOR_ATTRIBUTES)
-            propagate.inject({}, context=trace.set_span_in_context(span))
+            propagate.inject([], context=trace.set_span_in_context(span), setter=headers)
             span.end()
-
-    carrier = {name: value.decode() for name, value in HEADERS}
 
     async def process(number: int) -> None:
         for _ in range(number):
-            around = propagate.extract(carrier)
+            around = propagate.extract(HEADERS, getter=headers)
             sender = trace.get_current_span(around).get_span_context()
             span = tracer.start_span(
                 "process orders", around, SpanKind.CONSUMER, FLOOR_ATTRIBUTES, [Link(sender)]

@@ -48,7 +48,9 @@ def test_the_body_after_poll_has_the_senders_span_as_parent(confluent: Confluent
     assert (said[names.PARTITION], said[names.OFFSET], said[names.GROUP]) == ("0", 0, "g")
     assert said[names.CLIENT_ID] == "reader" and names.WAIT_MS in said
     assert [attributes(one)[names.CAUSE] for one in onward] == ["orders:0:0", "orders:0:1"]
-    assert [attributes(one)[names.HOP] for one in onward] == [2, 2]
+    assert [attributes(one)[names.EVENT_PARENT_ID] for one in onward] == [
+        attributes(body)[names.EVENT_ID] for body in bodies
+    ]
     assert bodies[0].kind is SpanKind.CONSUMER and len(bodies[0].links) == 1
     assert not guard.errors
 
