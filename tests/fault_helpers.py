@@ -30,6 +30,8 @@ DOORS = {
     *("dead_letters.mark_dead_letter", "dead_letters.mark_retry", "outcomes.mark_compensation"),
     *("outcomes.record_outcome", "outcomes.record_breaker", "process.current_event", "handlers.processor"),
     "batches.process_batch.fail",
+    # The client's future calls it.
+    "sending.Send.acknowledged",
     *(f"confluent_producing.Producing.{name}" for name in ("made", "produce", "served", "serialized")),
     *(f"confluent_producing.Producing.{name}" for name in ("produce_batch", "begin_transaction", "offsets")),
     "confluent_producing.Producing._ended",
