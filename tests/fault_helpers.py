@@ -44,7 +44,11 @@ DOORS = {
     *(f"kafka_python_committing.Commits.{name}" for name in ("asked", "commit", "made", "at_once", "later")),
     "kafka_python_producing.Producing.wrappers",
     *(f"rebalancing.Rebalances.{name}" for name in ("prepare", "complete", "prepare_now", "complete_now")),
-    *("rebalancing.Steering.steer", "rebalancing.Steering.wrappers"),
+    *(f"rebalancing.Steering.{name}" for name in ("steer", "steer_later", "wrappers", "awaited")),
+    *("aiokafka_fetching.Fetching.start", "aiokafka_fetching.Fetching.fetched"),
+    *("schemas.aiokafka_partition", "schemas.kafka_python_partition", "schemas.made", "schemas.unpacked"),
+    *("schemas.Seen.deserialize", "sizes.Builder.estimate_size_in_bytes", "sizes.Sizing.kafka_python"),
+    *("faststream.consume_scope", "faststream._handle"),
     *(f"aiokafka_batches.Batches.{name}" for name in ("create", "append", "send")),
     *("confluent_consuming.Consuming.subscribe", "confluent_consuming.Consuming.rebalanced"),
     # They call the client itself, or are called where it is wrapped.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from . import aiokafka_fetching, clients, consuming, faststream, schemas, sending, sizes, transactions
 from . import attributes as names
-from . import clients, consuming, sending, transactions
 from .aiokafka_batches import Batches
 from .guard import guard
 from .instrumentor import ClientInstrumentor
@@ -35,6 +35,8 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
     def _install(self, options: dict[str, Any]) -> None:
         client = import_module("aiokafka")
         cluster = import_module("aiokafka.cluster")
+        producing = import_module("aiokafka.producer.producer")
+        fetcher = import_module("aiokafka.consumer.fetcher")
         coordinator = import_module("aiokafka.consumer.group_coordinator")
         shim = _Clients("aiokafka", options)
         self._wrap(client.AIOKafkaProducer, "send", shim.send)
@@ -52,12 +54,21 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
         groups = Rebalances(shim, _of_coordinator)
         self._wrap(coordinator.GroupCoordinator, "_on_join_prepare", groups.prepare)
         self._wrap(coordinator.GroupCoordinator, "_on_join_complete", groups.complete)
-        for name, wrapper in Steering(shim, _of_consumer).wrappers().items():
+        for name, wrapper in Steering(shim, _of_consumer).awaited().items():
             self._wrap(client.AIOKafkaConsumer, name, wrapper)
         batches = Batches(shim)
         self._wrap(client.AIOKafkaProducer, "create_batch", batches.create)
         self._wrap(client.AIOKafkaProducer, "send_batch", batches.send)
         self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
+        fetching = aiokafka_fetching.Fetching(shim, shim.handed)
+        self._wrap(client.AIOKafkaConsumer, "start", fetching.start)
+        self._wrap(fetcher.Fetcher, "fetched_records", fetching.fetched)
+        self._wrap(fetcher.PartitionRecords, "__init__", schemas.aiokafka_partition)
+        if hasattr(producing, "DefaultRecordBatchBuilder"):
+            # Older ones do not count the headers.
+            builder = sizes.Builder(producing.DefaultRecordBatchBuilder, shim.sizing)
+            self._put(producing, "DefaultRecordBatchBuilder", builder)
+        self._undone.append(faststream.Covering(self._wrap).forget)
 
 
 def _of_coordinator(coordinator: Any) -> dict[str, Any]:
@@ -84,6 +95,10 @@ def _note_cluster_id(instance: Any, args: Any, kwargs: Any) -> None:
 
 class _Clients(Shim):
     """The wrappers."""
+
+    def __init__(self, client: str, options: dict[str, Any]) -> None:
+        super().__init__(client, options)
+        self.sizing = sizes.Sizing()
 
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
@@ -112,6 +127,8 @@ class _Clients(Shim):
         except BaseException as error:
             guard.settle("send", begun.fail, error)
             raise
+        finally:
+            guard.settle("send", self.sizing.done, begun)
         if isinstance(future, asyncio.Future):
             future.add_done_callback(
                 functools.partial(guard.settle, "send", self._acknowledged, begun, instance)
@@ -131,7 +148,7 @@ class _Clients(Shim):
         base = state["base"]
         if names.CLUSTER_ID not in base:
             clients.add_cluster_id(base, producer.client)
-        return sending.begin(
+        send = sending.begin(
             self,
             given["topic"],
             given.get("value"),
@@ -141,6 +158,7 @@ class _Clients(Shim):
             state["inject"],
             transactions.current(producer),
         )
+        return self.sizing.expect(send, producer._max_request_size)
 
     def _acknowledged(self, send: sending.Send, producer: Any, future: Any) -> None:
         guard.settle("acknowledgement", sending.acknowledged, send, future)
@@ -168,7 +186,11 @@ class _Clients(Shim):
         """AIOKafkaConsumer.getmany."""
         handed = guard.settle("getmany", self._came_back, "getmany", instance)
         started_ns = time.time_ns()
-        batch = await wrapped(*args, **kwargs)
+        token = aiokafka_fetching.inside.set(True)
+        try:
+            batch = await wrapped(*args, **kwargs)
+        finally:
+            guard.settle("getmany", aiokafka_fetching.inside.reset, token)
         if handed is not None and guard.settle("getmany", self.active):
             guard.run("getmany", _many, instance, handed, batch, started_ns)
         return batch
@@ -188,17 +210,25 @@ class _Clients(Shim):
         handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
         if handed is not None:
             guard.settle(site, handed.finish)
-        return guard.run(site, self._handed, consumer)
+        return guard.run(site, self.handed, consumer)
 
-    def _handed(self, consumer: Any) -> consuming.Handed:
+    def handed(self, consumer: Any) -> consuming.Handed:
+        """The state of a consumer."""
         handed = consumer.__dict__.get(_STATE)
         if not isinstance(handed, consuming.Handed) or handed.source.tracer is not self.tracer:
             group = consumer._group_id or ""
             source = self.source(clients.base(consumer._client, "process", "process"), group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
+            handed.highwater = functools.partial(_highwater, consumer._subscription)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer._client)
         return handed
+
+
+def _highwater(subscription: Any, record: Any) -> int | None:
+    state = subscription.subscription.assignment.state_value((record.topic, record.partition))
+    found = state.highwater if state is not None else None
+    return found if isinstance(found, int) and found >= 0 else None
 
 
 def _many(consumer: Any, handed: consuming.Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:

@@ -3,6 +3,7 @@
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.trace import Link, SpanKind
@@ -24,6 +25,8 @@ class Handed:
         self._watched: weakref.finalize[Any, Any] | None = None
         """Ends what is in hand when the consumer is collected."""
         self._highest: dict[tuple[str, int], int] = {}
+        self.highwater: Callable[[Any], int | None] | None = None
+        """Where the client knows it: the offset after the last message of a record's partition."""
 
     def finish(self, error: BaseException | None = None) -> Delivery | None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
@@ -88,7 +91,10 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     source = handed.source
     if source.config.receive_span == "always":
         _poll(source, record)
-    delivery = start(record, source, redelivered) if source.config.process_span == "auto" else None
+    delivery = None
+    if source.config.process_span == "auto":
+        known = guard.settle("highwater", handed.highwater, record) if handed.highwater is not None else None
+        delivery = start(record, source, redelivered, known)
     if source.measure is not None and source.measure.on():
         guard.settle("metrics", _count, source, source.measure, record, delivery)
     if source.config.process_span == "auto":
@@ -125,7 +131,9 @@ def _count_many(source: Source, measure: Measure, records: list[Any], started_ns
     )
 
 
-def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> None:
+def many(
+    consumer: Any, handed: Handed, records: list[Any], started_ns: int, body_follows: bool = True
+) -> None:
     """The caller of getmany, consume or poll gets a batch: a poll span that is over, and a body that begins now."""
     source, config = handed.source, handed.source.config
     if records and is_message(records[0]):
@@ -141,7 +149,7 @@ def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> 
     batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
     if config.receive_span != "off":
         _poll_span(source, batch_values, links, started_ns)
-    if config.process_span == "auto":
+    if config.process_span == "auto" and body_follows:
         delivery = batches.start(records, source, batch_values, links, ambient)
         handed.begin(consumer, delivery)
 

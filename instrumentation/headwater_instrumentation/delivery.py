@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from . import attributes as names
 from . import context as ctx
-from . import families, keys, propagation
+from . import families, keys, propagation, schemas
 from . import headers as hdr
 from .config import Config
 from .counting import Held
@@ -232,7 +232,7 @@ def place(record: Any) -> dict[str, Any]:
     return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
 
 
-def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
+def start(given: Any, source: Source, redelivered: bool, highwater: int | None = None) -> Delivery | None:
     """Begins the span of one record's handling; None where a foreign Kafka span covers it already."""
     record = view(given)
     ambient = ambient_context()
@@ -244,6 +244,8 @@ def start(given: Any, source: Source, redelivered: bool) -> Delivery | None:
     extracted, sender = propagation.sender(headers, ambient)
     delivery.lineage = ctx.parse(hdr.last(headers, ctx.NAME))
     values = _record_values(record, headers, delivery)
+    if highwater is not None:
+        values[names.HIGHWATER] = highwater
     parent = extracted
     if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, extracted)
@@ -302,6 +304,9 @@ def _record_values(record: Any, headers: Any, delivery: Delivery) -> dict[str, A
     if (lineage := delivery.lineage) is not None:
         values[names.EVENT_ID] = lineage.event_id
         values[names.HOP] = lineage.hop
+    elif headers and (event_id := ctx.stated_event_id(headers, source.config.event_id_headers)) is not None:
+        values[names.EVENT_ID] = event_id
+    values.update(schemas.of(record, headers))
     before = lineage.pathway if lineage is not None else ctx.START
     delivery.pathway = ctx.prefix(before, source.service, "process", "in", origin_topic, source.group)
     values[names.PATHWAY] = delivery.pathway

@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from .forks import anew_after_fork
+
 T = TypeVar("T")
 
 logger = logging.getLogger("headwater_instrumentation")
@@ -22,10 +24,18 @@ class Guard:
 
     def __init__(self) -> None:
         self.errors: Counter[str] = Counter()
-        """Internal errors by site since the process started."""
+        """Internal errors by site since the process started; exported as ``headwater.internal.errors``."""
         self._recent: deque[float] = deque(maxlen=ERRORS_AT_MOST)
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
+        anew_after_fork(self)
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._lock = threading.Lock()
+        self.errors.clear()
+        self._recent.clear()
+        self._logged.clear()
 
     @property
     def open(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import trace
 
 from . import attributes as names
-from . import clients, sending, transactions
+from . import clients, sending, sizes, transactions
 from .delivery import failed
 from .guard import guard
 from .shim import Shim, Wrapper
@@ -40,11 +40,13 @@ class Producing:
 
     def __init__(self, shim: Shim) -> None:
         self._shim = shim
+        self._sizing = sizes.Sizing()
 
     def wrappers(self) -> dict[str, Wrapper]:
         """The producer's methods that are wrapped."""
         return {
             "send": self.send,
+            "_estimate_size_in_bytes": self._sizing.kafka_python,
             "begin_transaction": self.begin_transaction,
             "commit_transaction": functools.partial(self.ended, "committed"),
             "abort_transaction": functools.partial(self.ended, "aborted"),
@@ -77,12 +79,14 @@ class Producing:
         except BaseException as error:
             guard.settle("send", begun.fail, error)
             raise
+        finally:
+            guard.settle("send", self._sizing.done, begun)
         guard.settle("send", self._await, instance, begun, future)
         return future
 
     def _begin(self, producer: Any, given: dict[str, Any]) -> sending.Send:
         state = self._state(producer)
-        return sending.begin(
+        send = sending.begin(
             self._shim,
             given["topic"],
             given.get("value"),
@@ -92,6 +96,7 @@ class Producing:
             state.inject,
             transactions.current(producer),
         )
+        return self._sizing.expect(send, producer.config["max_request_size"])
 
     def _state(self, producer: Any) -> State:
         found = producer.__dict__.get(STATE)

@@ -9,9 +9,9 @@ from . import attributes as names
 from . import context as ctx
 from . import delivery as deliveries
 from . import headers as hdr
+from .config import Config
 from .guard import guard, logger
 from .records import view
-from .sending import stated_event_id
 
 LONGEST = 64
 """Characters of an outcome or of a breaker's name."""
@@ -79,4 +79,8 @@ def mark_compensation(record: Any) -> hdr.Headers:
 def _event_id(record: Any) -> str | None:
     headers = view(record).headers or ()
     lineage = ctx.parse(hdr.last(headers, ctx.NAME))
-    return lineage.event_id if lineage is not None else stated_event_id(headers)
+    if lineage is not None:
+        return lineage.event_id
+    delivery = deliveries.noted(record)
+    config = delivery.source.config if delivery is not None else Config.read()
+    return ctx.stated_event_id(headers, config.event_id_headers)

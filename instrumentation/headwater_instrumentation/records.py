@@ -4,6 +4,8 @@ import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from .forks import anew_after_fork
+
 REMEMBERED = 20_000
 """Records without room for an attribute of which something is remembered."""
 TIMES_WITH_TYPE = (1, 2)
@@ -68,6 +70,12 @@ class Memory:
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[int, str, int, int], Any] = OrderedDict()
         self._lock = threading.Lock()
+        anew_after_fork(self)
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._lock = threading.Lock()
+        self._found.clear()
 
     def put(self, record: Any, value: Any) -> None:
         """Notes a value for a record."""
@@ -75,6 +83,9 @@ class Memory:
             self._found[_identity(record)] = value
             while len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def get(self, record: Any) -> Any:
         """The value noted for a record, or None."""

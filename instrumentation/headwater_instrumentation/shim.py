@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -34,16 +35,19 @@ class Shim:
         )
         self._provider = options.get("tracer_provider")
         self.config = Config.read(options.get("config"))
-        self.measure = guard.settle(
-            "metrics", measure_for, client, options.get("meter_provider"), self.config.metrics
-        )
+        self._disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        """The SDK records nothing then, though its providers are there."""
+        switch = "off" if self._disabled else self.config.metrics
+        self.measure = guard.settle("metrics", measure_for, client, options.get("meter_provider"), switch)
         self.produce_hook = options.get("produce_hook") or options.get("async_produce_hook")
         self.consume_hook = options.get("consume_hook") or options.get("async_consume_hook")
 
     @functools.cached_property
     def service(self) -> str:
         """service.name of the provider's resource."""
-        resource = getattr(self._provider, "resource", None)
+        resource = getattr(self._provider or trace.get_tracer_provider(), "resource", None)
+        if resource is not None and self.measure is not None:
+            _say_once_if_nameless(resource)
         return str(getattr(resource, "attributes", {}).get("service.name") or service_name())
 
     def active(self, topic: str | None = None) -> bool:
@@ -52,7 +56,7 @@ class Shim:
 
     def without_sdk(self) -> bool:
         """Whether nothing is recorded anywhere: then only a context that came in is handed on."""
-        return type(self._provider or trace.get_tracer_provider()) in SILENT
+        return self._disabled or type(self._provider or trace.get_tracer_provider()) in SILENT
 
     def source(self, base: dict[str, Any], group: str) -> Source:
         """Where a consumer of a group hands out records."""
@@ -75,6 +79,19 @@ class Shim:
         if inspect.iscoroutine(answer):
             answer.close()
             logger.warning("A hook of a client that is not async must not be async; it was not run.")
+
+
+_said: set[str] = set()
+"""Complaints that were made in this process."""
+
+
+def _say_once_if_nameless(resource: Any) -> None:
+    if "service.instance.id" not in resource.attributes and "service.instance.id" not in _said:
+        _said.add("service.instance.id")
+        logger.warning(
+            "The resource has no service.instance.id: counters of several processes of one service cannot be told "
+            "apart. Newer SDKs set it; else set OTEL_RESOURCE_ATTRIBUTES=service.instance.id=..."
+        )
 
 
 def _reraise(error: Exception) -> None:

@@ -76,7 +76,7 @@ def _documents(text: str) -> Any:
 
 
 def judge(spans: list[dict[str, Any]], said: str) -> None:
-    """Every message has one send and one body under it, and one trace header."""
+    """Every message has one send and one body under it, and one trace header; besides, only what groups do."""
     sends = {span["context"]["span_id"]: span for span in spans if span["name"].startswith("send ")}
     bodies = [span for span in spans if span["name"].startswith("process ")]
     assert len(sends) == len(bodies) == NUMBER, [span["name"] for span in spans]
@@ -85,7 +85,9 @@ def judge(spans: list[dict[str, Any]], said: str) -> None:
         for name in ("messaging.destination.partition.id", "messaging.kafka.offset"):
             assert send["attributes"][name] == body["attributes"][name]
     others = {span["name"].split()[0] for span in spans} - {"send", "process"}
-    assert others <= {"commit"}, others
+    assert others <= {"commit", "rebalance"}, others
+    # What the group does comes from no handler and goes into no flow.
+    assert all(span["parent_id"] is None for span in spans if span["name"] == "rebalance")
     assert said.count("headers ['headwater-ctx', 'traceparent']") == NUMBER, said
 
 

@@ -14,7 +14,7 @@ from headwater_instrumentation import mark_compensation, process, process_batch,
 from instrumentation_helpers import Rig
 
 OF_CONFLUENT = ("confluent_", "librdkafka")
-SHARED = ("records", "consuming", "delivery", "sending", "settling", "shim")
+SHARED = ("records", "consuming", "delivery", "sending", "settling", "shim", "sizes", "schemas")
 """What the blocking clients go through in another way than aiokafka."""
 
 FUNCTIONS = functions(lambda module: not module.startswith((*OF_CONFLUENT, "kafka_python")))
