@@ -12,8 +12,8 @@ import pytest
 import headwater_instrumentation as package
 from headwater_instrumentation.guard import guard
 
-MESSAGES = 150
-"""For each function; with the functions there are, more than 10,000 in all."""
+MESSAGES = 100
+"""For each function; with the functions there are, more than 10,000 with each client."""
 BOUNDARY = ("guard", "config")
 """Modules left out: what catches the faults, and what is read before anything is wrapped."""
 DOORS = {
