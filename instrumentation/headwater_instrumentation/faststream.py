@@ -44,21 +44,25 @@ async def consume_scope(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> 
     if delivery is None or len(args) != 2:
         return await wrapped(*args, **kwargs)
     call_next, message = args
+    own = delivery.span
     try:
         return await wrapped(functools.partial(_handle, call_next, delivery), message, **kwargs)
     finally:
-        guard.settle("faststream", _over, delivery)
+        guard.settle("faststream", _over, delivery, own)
 
 
 def _open() -> deliveries.Delivery | None:
-    """The delivery that the consumer has just begun in this task."""
+    """The delivery that the consumer has just begun in this task; its context is left, since its span may be none."""
     delivery = deliveries.current()
-    return delivery if delivery is not None and not delivery.adopted and not delivery.ended else None
+    if delivery is None or delivery.adopted or delivery.ended:
+        return None
+    delivery.leave()
+    return delivery
 
 
 async def _handle(call_next: Any, delivery: deliveries.Delivery, message: Any) -> Any:
-    """The handler, inside of their span."""
-    token = guard.run("faststream", _give_up, delivery)
+    """The handler, inside of their span where they have begun one."""
+    token = guard.run("faststream", _enter, delivery)
     try:
         return await call_next(message)
     finally:
@@ -66,15 +70,16 @@ async def _handle(call_next: Any, delivery: deliveries.Delivery, message: Any) -
             guard.settle("faststream", otel_context.detach, token)
 
 
-def _give_up(delivery: deliveries.Delivery) -> Any:
+def _enter(delivery: deliveries.Delivery) -> Any:
     theirs = trace.get_current_span()
-    if not theirs.is_recording() or theirs is delivery.span:
-        return None
+    if not theirs.is_recording() or theirs is trace.get_current_span(delivery.ambient):
+        return otel_context.attach(delivery.context)
     own, delivery.span = delivery.span, theirs
     theirs.set_attributes(dict(getattr(own, "attributes", None) or {}))
     return otel_context.attach(otel_context.set_value(deliveries.KEY, delivery))
 
 
-def _over(delivery: deliveries.Delivery) -> None:
-    # They end their span themselves.
-    delivery.span = trace.INVALID_SPAN
+def _over(delivery: deliveries.Delivery, own: trace.Span) -> None:
+    if delivery.span is not own:
+        # They end their span themselves.
+        delivery.span = trace.INVALID_SPAN

@@ -140,7 +140,8 @@ class Steering:
         given = [*args, *kwargs.values()]
         # confluent-kafka takes a list of partitions, the others take them one by one.
         flat = [one for part in given for one in (part if isinstance(part, list) else [part])]
-        places = [one for one in flat if hasattr(one, "partition")]
+        # Text has a method of that name.
+        places = [one for one in flat if isinstance(getattr(one, "partition", None), int)]
         values: dict[str, Any] = {
             **self._describe(consumer),
             names.OPERATION_NAME: name,

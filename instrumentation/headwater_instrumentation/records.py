@@ -42,9 +42,22 @@ class MessageView:
         self.timestamp, self.timestamp_type = time_of(message)
 
 
+class InSeconds:
+    """A record of Faust, whose time is in seconds."""
+
+    def __init__(self, record: Any) -> None:
+        self.raw = record
+        self.timestamp = round(record.timestamp * 1000)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
 def view(record: Any) -> Any:
     """The record itself where it has a record's fields, else a view of it that has them."""
-    return MessageView(record) if is_message(record) else record
+    if is_message(record):
+        return MessageView(record)
+    return InSeconds(record) if type(getattr(record, "timestamp", None)) is float else record
 
 
 def is_message(given: Any) -> bool:
