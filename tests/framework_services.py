@@ -34,11 +34,11 @@ async def faststream(address: str, topic: str, own_telemetry: bool = False, batc
     subscriber = broker.subscriber(topic, group_id="g", auto_offset_reset="earliest", batch=batch)
     subscriber(several if batch else one)
 
-    @app.after_startup
     async def begin() -> None:
         for i in range(NUMBER):
             await broker.publish(f"{i}", topic)
 
+    app.after_startup(begin)
     await app.run()
 
 
@@ -52,7 +52,6 @@ def faust(address: str, topic: str) -> None:
     orders, onward = app.topic(topic, value_type=bytes), app.topic(f"{topic}-next", value_type=bytes)
     seen = 0
 
-    @app.agent(orders)
     async def handle(stream: Any) -> None:
         nonlocal seen
         async for event in stream.events():
@@ -62,11 +61,12 @@ def faust(address: str, topic: str) -> None:
             if seen == NUMBER:
                 await worker.stop()
 
-    @app.task
     async def begin() -> None:
         for i in range(NUMBER):
             await orders.send(value=b"%d" % i)
 
+    app.agent(orders)(handle)
+    app.task(begin)
     worker = framework.Worker(app, loglevel="WARN", redirect_stdouts=False)
     try:
         worker.execute_from_commandline()
@@ -90,9 +90,41 @@ def kombu(address: str, topic: str) -> None:
         onward.close()
 
 
+def avro(address: str, topic: str) -> None:
+    """confluent-kafka's serializing classes with Avro, over a schema registry in memory."""
+    from confluent_kafka import DeserializingConsumer, SerializingProducer
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+
+    schema = '{"type": "record", "name": "Order", "fields": [{"name": "i", "type": "int"}]}'
+    registry = SchemaRegistryClient.new_client({"url": "mock://"})
+    settings = {"bootstrap.servers": address}
+    producer = SerializingProducer({**settings, "value.serializer": AvroSerializer(registry, schema)})
+    consumer = DeserializingConsumer(
+        {
+            **settings,
+            "group.id": "g",
+            "auto.offset.reset": "earliest",
+            "value.deserializer": AvroDeserializer(registry, schema),
+        }
+    )
+    consumer.subscribe([topic])
+    for i in range(NUMBER):
+        producer.produce(topic, value={"i": i})
+    producer.flush(10)
+    seen = 0
+    while seen < NUMBER:
+        message = consumer.poll(1.0)
+        if message is not None:
+            producer.produce(f"{topic}-next", value=message.value())
+            seen += 1
+    consumer.close()
+    producer.flush(10)
+
+
 if __name__ == "__main__":
     framework, bootstrap, destination = sys.argv[1:]
     if framework.startswith("faststream"):
         asyncio.run(faststream(bootstrap, destination, "telemetry" in framework, "batch" in framework))
     else:
-        {"faust": faust, "kombu": kombu}[framework](bootstrap, destination)
+        {"faust": faust, "kombu": kombu, "avro": avro}[framework](bootstrap, destination)

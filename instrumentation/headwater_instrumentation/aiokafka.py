@@ -39,6 +39,7 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
         fetcher = import_module("aiokafka.consumer.fetcher")
         coordinator = import_module("aiokafka.consumer.group_coordinator")
         shim = _Clients("aiokafka", options)
+        self._undone.append(shim.close)
         self._wrap(client.AIOKafkaProducer, "send", shim.send)
         self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
         self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)

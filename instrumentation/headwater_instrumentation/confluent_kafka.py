@@ -28,6 +28,7 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
     def _install(self, options: dict[str, Any]) -> None:
         client, native = import_module("confluent_kafka"), import_module("confluent_kafka.cimpl")
         shim = Shim("confluent_kafka", options)
+        self._undone.append(shim.close)
         producing, consuming = Producing(shim), Consuming(shim)
         producer = self._replace(native.Producer, native)
         for name, wrapper in producing.wrappers().items():

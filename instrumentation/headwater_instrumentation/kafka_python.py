@@ -21,6 +21,7 @@ class KafkaPythonInstrumentor(ClientInstrumentor):
     def _install(self, options: dict[str, Any]) -> None:
         client, coordinator = import_module("kafka"), import_module("kafka.coordinator.consumer")
         shim = Shim("kafka_python", options)
+        self._undone.append(shim.close)
         commits = Commits(shim)
         groups = Rebalances(shim, of_coordinator)
         joins: dict[str, Wrapper] = {

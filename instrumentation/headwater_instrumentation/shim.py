@@ -34,6 +34,7 @@ class Shim:
             schema_url=names.SCHEMA_URL,
         )
         self._provider = options.get("tracer_provider")
+        self._over = False
         self.config = Config.read(options.get("config"))
         self._disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         """The SDK records nothing then, though its providers are there."""
@@ -52,7 +53,13 @@ class Shim:
 
     def active(self, topic: str | None = None) -> bool:
         """Whether a call is recorded: no circuit open, nothing switched off."""
-        return not guard.open and is_instrumentation_enabled() and topic not in self.config.topics_exclude
+        if self._over or guard.open:
+            return False
+        return is_instrumentation_enabled() and topic not in self.config.topics_exclude
+
+    def close(self) -> None:
+        """The client is uninstrumented: callbacks that were left with it record nothing any more."""
+        self._over = True
 
     def without_sdk(self) -> bool:
         """Whether nothing is recorded anywhere: then only a context that came in is handed on."""

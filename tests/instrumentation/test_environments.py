@@ -25,6 +25,8 @@ OLDEST_API = (
     "opentelemetry-semantic-conventions==0.51b0",
     "opentelemetry-distro==0.51b0",
 )
+ALL = (*NEWEST, *(f"headwater_{client}" for client in NEWEST), "kafka", "kafka-python")
+"""Names of all entry points, so that only the service itself instruments."""
 CONTRIB = (
     "opentelemetry-instrumentation-aiokafka",
     "opentelemetry-instrumentation-confluent-kafka",
@@ -32,11 +34,11 @@ CONTRIB = (
 )
 
 
-def judge(spans: list[dict[str, Any]], said: str) -> None:
+def judge(spans: list[dict[str, Any]], said: str, clients: int = 1) -> None:
     """Every message has one send and one body under it, and one trace header; besides, only what groups do."""
     sends = {span["context"]["span_id"]: span for span in spans if span["name"].startswith("send ")}
     bodies = [span for span in spans if span["name"].startswith("process ")]
-    assert len(sends) == len(bodies) == NUMBER, [span["name"] for span in spans]
+    assert len(sends) == len(bodies) == clients * NUMBER, [span["name"] for span in spans]
     for body in bodies:
         send = sends.pop(body["parent_id"])
         for name in ("messaging.destination.partition.id", "messaging.kafka.offset"):
@@ -45,7 +47,7 @@ def judge(spans: list[dict[str, Any]], said: str) -> None:
     assert others <= {"commit", "rebalance"}, others
     # What the group does comes from no handler and goes into no flow.
     assert all(span["parent_id"] is None for span in spans if span["name"] == "rebalance")
-    assert said.count("headers ['headwater-ctx', 'traceparent']") == NUMBER, said
+    assert said.count("headers ['headwater-ctx', 'traceparent']") == clients * NUMBER, said
 
 
 @pytest.mark.parametrize("client", sorted(NEWEST))
@@ -63,6 +65,14 @@ def test_the_oldest_client_with_the_oldest_api(kafka: KafkaBroker, client: str) 
 @pytest.mark.parametrize("client", sorted(NEWEST))
 def test_all_clients_and_the_other_instrumentations_of_them(client: str) -> None:
     judge(*run(SERVICE, environment(*DISTRO, *NEWEST.values(), *CONTRIB), client))
+
+
+@pytest.mark.parametrize("order", ["ours,theirs", "theirs,ours"])
+def test_one_span_and_one_header_in_whatever_order_both_are_started(order: str) -> None:
+    commands = environment(*DISTRO, *NEWEST.values(), *CONTRIB)
+    ordered = SERVICE.with_name("ordered_service.py")
+    spans, said = run(ordered, commands, order, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=",".join(ALL))
+    judge(spans, said, len(NEWEST))
 
 
 def test_both_record_where_that_is_wanted() -> None:

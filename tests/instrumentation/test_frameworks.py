@@ -9,7 +9,7 @@ from framework_services import NUMBER
 SERVICES = Path(__file__).parents[1] / "framework_services.py"
 PACKAGES = (
     *("opentelemetry-distro", "opentelemetry-sdk"),
-    *("faststream[kafka]", "faust-streaming", "kombu", "confluent-kafka"),
+    *("faststream[kafka]", "faust-streaming", "kombu", "confluent-kafka[avro,schemaregistry]"),
 )
 Span = dict[str, Any]
 OFFSET = "messaging.kafka.offset"
@@ -101,3 +101,11 @@ def test_kombu() -> None:
     handled = judge(spans)
     assert {span["parent_id"] for span in handled} == set(ids(named(spans, "send orders")))
     assert {span["parent_id"] for span in named(spans, "commit orders")} == set(ids(handled))
+
+
+def test_avro() -> None:
+    """Classes of the client's own between the service and it, whose values carry the id of their schema."""
+    spans = spans_of("avro")
+    handled = judge(spans)
+    said = [span["attributes"] for span in (*named(spans, "send orders"), *handled)]
+    assert {(one["headwater.schema.id"], one["headwater.schema.source"]) for one in said} == {("1", "wire")}
