@@ -100,7 +100,7 @@ def break_function(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> No
     @functools.wraps(original)
     def raising(*args: Any, **kwargs: Any) -> Any:
         # As many faults as there are calls: the circuit is not what is tested here.
-        guard._recent.clear()
+        guard.forget()
         raise Injected(name)
 
     monkeypatch.setattr(owner, name, raising)

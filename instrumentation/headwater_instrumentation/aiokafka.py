@@ -10,7 +10,7 @@ from typing import Any
 from . import aiokafka_fetching, clients, consuming, faststream, schemas, sending, sizes, transactions
 from . import attributes as names
 from .aiokafka_batches import Batches
-from .guard import guard
+from .guard import AIOKAFKA as guard
 from .instrumentor import ClientInstrumentor
 from .rebalancing import Rebalances, Steering
 from .settling import Commits

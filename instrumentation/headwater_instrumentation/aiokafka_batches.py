@@ -11,7 +11,7 @@ from . import clients, propagation
 from . import context as ctx
 from . import headers as hdr
 from .delivery import current
-from .guard import guard
+from .guard import AIOKAFKA as guard
 from .sending import Send
 from .shim import Shim
 

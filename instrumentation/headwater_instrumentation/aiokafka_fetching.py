@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from . import consuming
-from .guard import guard
+from .guard import AIOKAFKA as guard
 from .shim import Shim
 
 CONSUMER = "_headwater_consumer"

@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from . import attributes as names
 from . import clients, settling
 from .delivery import failed
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import Reported, by_partition
 from .shim import Shim
 

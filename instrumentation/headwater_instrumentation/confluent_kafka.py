@@ -8,7 +8,7 @@ from typing import Any
 from . import confluent_aio
 from .confluent_consuming import Consuming
 from .confluent_producing import Producing
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .instrumentor import ClientInstrumentor
 from .shim import Shim
 

@@ -9,7 +9,7 @@ from opentelemetry import trace
 from . import attributes as names
 from . import clients, sending, sizes, transactions
 from .delivery import failed
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import (
     Reported,
     by_partition,

@@ -12,7 +12,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from . import delivery as deliveries
-from .guard import guard
+from .guard import AIOKAFKA as guard
 
 MODULE = "faststream.opentelemetry.middleware"
 OWNER = "BaseTelemetryMiddleware"

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import attributes as names
 from . import clients, consuming
-from .guard import guard
+from .guard import KAFKA_PYTHON as guard
 from .shim import Shim, Wrapper
 
 STATE = "_headwater_state"

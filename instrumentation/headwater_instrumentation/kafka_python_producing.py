@@ -9,7 +9,7 @@ from opentelemetry import trace
 from . import attributes as names
 from . import clients, sending, sizes, transactions
 from .delivery import failed
-from .guard import guard
+from .guard import KAFKA_PYTHON as guard
 from .shim import Shim, Wrapper
 
 ORDER = ("topic", "value", "key", "headers", "partition", "timestamp_ms")

@@ -9,7 +9,6 @@ from opentelemetry.trace import SpanKind
 
 from . import attributes as names
 from .delivery import failed
-from .guard import guard
 from .shim import Shim, Wrapper
 
 PARTITIONS_AT_MOST = 1000
@@ -30,24 +29,24 @@ class Rebalances:
 
     async def prepare(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The group is rebalanced: the consumer gives back what it has."""
-        guard.settle("rebalance", self.begin, instance)
+        self._shim.guard.settle("rebalance", self.begin, instance)
         return await wrapped(*args, **kwargs)
 
     async def complete(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The consumer knows what it has now."""
         answer = await wrapped(*args, **kwargs)
-        guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance)
         return answer
 
     def prepare_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The same where the client is not async."""
-        guard.settle("rebalance", self.begin, instance)
+        self._shim.guard.settle("rebalance", self.begin, instance)
         return wrapped(*args, **kwargs)
 
     def complete_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The same where the client is not async."""
         answer = wrapped(*args, **kwargs)
-        guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance)
         return answer
 
     def begin(self, coordinator: Any) -> None:
@@ -109,29 +108,29 @@ class Steering:
 
     def steer(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """Consumer.seek, pause, resume, seek_to_beginning and seek_to_end."""
-        span = guard.run("steer", self._begin, instance, wrapped, args, kwargs)
+        span = self._shim.guard.run("steer", self._begin, instance, wrapped, args, kwargs)
         try:
             return wrapped(*args, **kwargs)
         except BaseException as error:
             if span is not None:
-                guard.settle("steer", failed, span, error, self._shim.config)
+                self._shim.guard.settle("steer", failed, span, error, self._shim.config)
             raise
         finally:
             if span is not None:
-                guard.settle("steer", span.end)
+                self._shim.guard.settle("steer", span.end)
 
     async def steer_later(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.seek_to_beginning, seek_to_end and seek_to_committed."""
-        span = guard.run("steer", self._begin, instance, wrapped, args, kwargs)
+        span = self._shim.guard.run("steer", self._begin, instance, wrapped, args, kwargs)
         try:
             return await wrapped(*args, **kwargs)
         except BaseException as error:
             if span is not None:
-                guard.settle("steer", failed, span, error, self._shim.config)
+                self._shim.guard.settle("steer", failed, span, error, self._shim.config)
             raise
         finally:
             if span is not None:
-                guard.settle("steer", span.end)
+                self._shim.guard.settle("steer", span.end)
 
     def _begin(self, consumer: Any, wrapped: Any, args: Any, kwargs: Any) -> trace.Span | None:
         if not self._shim.active():

@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from . import attributes as names
 from .config import Config
 from .delivery import Source
-from .guard import guard, logger
+from .guard import OF_CLIENTS, logger
 from .measuring import measure_for
 from .process import service_name
 
@@ -36,10 +36,14 @@ class Shim:
         self._provider = options.get("tracer_provider")
         self._over = False
         self.config = Config.read(options.get("config"))
+        self.guard = OF_CLIENTS[client]
+        """What fails beside this client is noted here."""
         self._disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
         """The SDK records nothing then, though its providers are there."""
         switch = "off" if self._disabled else self.config.metrics
-        self.measure = guard.settle("metrics", measure_for, client, options.get("meter_provider"), switch)
+        self.measure = self.guard.settle(
+            "metrics", measure_for, client, options.get("meter_provider"), switch
+        )
         self.produce_hook = options.get("produce_hook") or options.get("async_produce_hook")
         self.consume_hook = options.get("consume_hook") or options.get("async_consume_hook")
 
@@ -53,7 +57,7 @@ class Shim:
 
     def active(self, topic: str | None = None) -> bool:
         """Whether a call is recorded: no circuit open, nothing switched off."""
-        if self._over or guard.open:
+        if self._over or self.guard.open:
             return False
         return is_instrumentation_enabled() and topic not in self.config.topics_exclude
 
@@ -73,16 +77,16 @@ class Shim:
 
     async def hook(self, hook: Callable[..., Any], *args: Any) -> None:
         """Runs a hook, sync or async; an error of it goes no further."""
-        answer = guard.run("hook", hook, *args)
+        answer = self.guard.run("hook", hook, *args)
         if inspect.isawaitable(answer):
             try:
                 await answer
             except Exception as error:
-                guard.run("hook", _reraise, error)
+                self.guard.run("hook", _reraise, error)
 
     def hook_now(self, hook: Callable[..., Any], *args: Any) -> None:
         """Runs a hook beside a client that is not async."""
-        answer = guard.run("hook", hook, *args)
+        answer = self.guard.run("hook", hook, *args)
         if inspect.iscoroutine(answer):
             answer.close()
             logger.warning("A hook of a client that is not async must not be async; it was not run.")
