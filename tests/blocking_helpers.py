@@ -23,8 +23,9 @@ AS_THEY_ARE = ("on_delivery", "on_commit", "logger")
 
 
 @contextmanager
-def broker_in_a_thread(partitions: int = 3) -> Iterator[str]:
+def broker_in_a_thread(broker: Broker | None = None) -> Iterator[str]:
     """The address of an embedded broker that blocking clients cannot block."""
+    broker = broker or Broker(partitions=3)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -32,7 +33,6 @@ def broker_in_a_thread(partitions: int = 3) -> Iterator[str]:
     def there(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(WITHIN_S)
 
-    broker = Broker(partitions=partitions)
     there(broker.start())
     try:
         yield f"{broker.host}:{broker.port}"

@@ -1,10 +1,17 @@
-"""Python environments with other versions than the pinned ones, made once and kept."""
+"""Python environments with other versions than the pinned ones, made once and kept, and services run in them."""
 
 import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
+
+from blocking_helpers import broker_in_a_thread
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "environments"
@@ -47,3 +54,38 @@ def _make(folder: Path, requirements: tuple[str, ...]) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
+
+
+def run(
+    service: Path, commands: Path, name: str, broker: str | None = None, topic: str = "orders", **more: str
+) -> tuple[list[dict[str, Any]], str]:
+    """Spans that a service wrote to the console, and what it said; over a broker, or an embedded one.
+
+    The service is given its name, the broker's address and the topic.
+    """
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    with nullcontext(broker) if broker is not None else broker_in_a_thread() as address:
+        command = [commands / "opentelemetry-instrument", commands / "python", service, name, address, topic]
+        done = subprocess.run(
+            [str(part) for part in command],
+            env={
+                **inherited,
+                "OTEL_TRACES_EXPORTER": "console",
+                "OTEL_METRICS_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
+                **more,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return list(_documents(done.stdout)), done.stderr
+
+
+def _documents(text: str) -> Iterator[dict[str, Any]]:
+    decoder, at = json.JSONDecoder(), 0
+    while (at := text.find("{", at)) >= 0:
+        document, at = decoder.raw_decode(text, at)
+        yield document

@@ -1,16 +1,17 @@
 """Instruments aiokafka: sends until the acknowledgement, and the handler's body with the sender's context."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+from . import aiokafka_fetching, clients, consuming, faststream, schemas, sending, sizes, transactions
 from . import attributes as names
-from . import clients, consuming, sending, transactions
 from . import headers as hdr
 from .aiokafka_batches import Batches
-from .guard import guard
+from .guard import AIOKAFKA as guard
 from .instrumentor import ClientInstrumentor
 from .rebalancing import Rebalances, Steering
 from .settling import Commits
@@ -35,8 +36,11 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
     def _install(self, options: dict[str, Any]) -> None:
         client = import_module("aiokafka")
         cluster = import_module("aiokafka.cluster")
+        producing = import_module("aiokafka.producer.producer")
+        fetcher = import_module("aiokafka.consumer.fetcher")
         coordinator = import_module("aiokafka.consumer.group_coordinator")
         shim = _Clients("aiokafka", options)
+        self._undone.append(shim.close)
         self._wrap(client.AIOKafkaProducer, "send", shim.send)
         self._wrap(client.AIOKafkaConsumer, "getone", shim.getone)
         self._wrap(client.AIOKafkaConsumer, "getmany", shim.getmany)
@@ -52,12 +56,21 @@ class AIOKafkaInstrumentor(ClientInstrumentor):
         groups = Rebalances(shim, _of_coordinator)
         self._wrap(coordinator.GroupCoordinator, "_on_join_prepare", groups.prepare)
         self._wrap(coordinator.GroupCoordinator, "_on_join_complete", groups.complete)
-        for name, wrapper in Steering(shim, _of_consumer).wrappers().items():
+        for name, wrapper in Steering(shim, _of_consumer).awaited().items():
             self._wrap(client.AIOKafkaConsumer, name, wrapper)
         batches = Batches(shim)
         self._wrap(client.AIOKafkaProducer, "create_batch", batches.create)
         self._wrap(client.AIOKafkaProducer, "send_batch", batches.send)
         self._wrap(cluster.ClusterMetadata, "update_metadata", _keep_cluster_id)
+        fetching = aiokafka_fetching.Fetching(shim, shim.handed)
+        self._wrap(client.AIOKafkaConsumer, "start", fetching.start)
+        self._wrap(fetcher.Fetcher, "fetched_records", fetching.fetched)
+        self._wrap(fetcher.PartitionRecords, "__init__", schemas.aiokafka_partition)
+        if hasattr(producing, "DefaultRecordBatchBuilder"):
+            # Older ones do not count the headers.
+            builder = sizes.Builder(producing.DefaultRecordBatchBuilder, shim.sizing)
+            self._put(producing, "DefaultRecordBatchBuilder", builder)
+        self._undone.append(faststream.Covering(self._wrap).forget)
 
 
 def _of_coordinator(coordinator: Any) -> dict[str, Any]:
@@ -106,6 +119,10 @@ class Sending:
 class _Clients(Shim):
     """The wrappers."""
 
+    def __init__(self, client: str, options: dict[str, Any]) -> None:
+        super().__init__(client, options)
+        self.sizing = sizes.Sizing()
+
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
         given = dict(zip(_SEND_ARGUMENTS, args, strict=False))
@@ -128,6 +145,9 @@ class _Clients(Shim):
         except BaseException as error:
             guard.settle("send", begun.fail, error)
             raise
+        finally:
+            if begun.watched:
+                guard.settle("send", self.sizing.done, begun)
         if isinstance(future, asyncio.Future):
             future.add_done_callback(begun.acknowledged)
         else:
@@ -157,7 +177,11 @@ class _Clients(Shim):
             transactions.current(producer),
         )
         send.answered = state.answered
-        return send
+        if producer._value_serializer is None and sizes.small(
+            send, given.get("value"), producer._max_request_size
+        ):
+            return send
+        return self.sizing.expect(send, producer._max_request_size)
 
     async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getone; ``async for`` calls it."""
@@ -178,7 +202,11 @@ class _Clients(Shim):
         """AIOKafkaConsumer.getmany."""
         handed = guard.settle("getmany", self._came_back, instance)
         started_ns = time.time_ns()
-        batch = await wrapped(*args, **kwargs)
+        token = aiokafka_fetching.inside.set(True)
+        try:
+            batch = await wrapped(*args, **kwargs)
+        finally:
+            guard.settle("getmany", aiokafka_fetching.inside.reset, token)
         if handed is not None and guard.settle("getmany", self.active):
             guard.run("getmany", _many, instance, handed, batch, started_ns)
         return batch
@@ -199,17 +227,26 @@ class _Clients(Shim):
         handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
         if handed is not None and handed.delivery is not None:
             guard.settle("consumer", handed.finish)
-        return self._handed(consumer)
+        return self.handed(consumer)
 
-    def _handed(self, consumer: Any) -> consuming.Handed:
+    def handed(self, consumer: Any) -> consuming.Handed:
+        """The state of a consumer."""
         handed = consumer.__dict__.get(_STATE)
         if not isinstance(handed, consuming.Handed) or handed.source.config is not self.config:
             group = consumer._group_id or ""
             source = self.source(clients.base(consumer._client, "process", "process"), group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
+            handed.highwater = functools.partial(_highwater, consumer._subscription)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer._client)
         return handed
+
+
+def _highwater(subscription: Any, record: Any) -> int | None:
+    assignment = subscription.subscription and subscription.subscription.assignment
+    state = assignment and assignment.state_value((record.topic, record.partition))
+    found = state.highwater if state is not None else None
+    return found if isinstance(found, int) and found >= 0 else None
 
 
 def _many(consumer: Any, handed: consuming.Handed, batch: dict[Any, list[Any]], started_ns: int) -> None:

@@ -11,7 +11,7 @@ from . import clients, propagation
 from . import context as ctx
 from . import headers as hdr
 from .delivery import current
-from .guard import guard
+from .guard import AIOKAFKA as guard
 from .sending import Send
 from .shim import Shim
 
@@ -41,7 +41,7 @@ class Batches:
         return original(*args, **(kwargs if headers is None else {**kwargs, "headers": headers}))
 
     def _headers(self, producer: Any, builder: Any, given: Any) -> hdr.Headers | None:
-        if self._shim.without_sdk():
+        if self._shim.without_sdk() or not self._shim.active():
             return None
         span = builder.__dict__.get(STATE)
         if span is None:

@@ -10,7 +10,9 @@ from . import attributes as names
 from . import delivery as deliveries
 from . import propagation
 from .body import Body
-from .delivery import Delivery, Source, place
+from .delivery import Delivery, Source
+from .describing import place
+from .failing import kind_of
 from .guard import guard
 from .process import bare_source
 from .records import view
@@ -64,7 +66,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
     def _fail(self, record: Any, error: BaseException) -> None:
         if self._delivery is None:
             return
-        kind = deliveries.kind_of(error)
+        kind = kind_of(error)
         self._failed_with = kind if self._failed_with in (None, kind) else "multiple"
         self._failures += 1
         if self._failures <= FAILURES_AT_MOST:

@@ -33,6 +33,10 @@ class Config:
     """on: counters, sketches and the conventions' histograms; counters: all but the histograms; off."""
     topics_exclude: tuple[str, ...] = ()
     """Topics that are left alone."""
+    event_id_headers: tuple[str, ...] = ("ce_id", "message-id", "message_id")
+    """Headers in which the service names its events itself, the preferred one first."""
+    semconv: str = "1.44"
+    """Version of the semantic conventions that the names follow; there is one so far."""
     take_over: str = "1"
     """1: OpenTelemetry's own instrumentation of the same client is put out of action; 0: both record."""
 
@@ -68,6 +72,7 @@ _CHOICES = {
     "metrics": ("on", "counters", "off"),
     "errors": ("class", "message", "stack"),
     "capture_key": ("none", "hash", "raw"),
+    "semconv": ("1.44",),
     "take_over": ("1", "0"),
 }
 
@@ -75,6 +80,6 @@ _CHOICES = {
 def _understood(name: str, raw: object) -> object | None:
     if name == "links_max":
         return int(str(raw)) if str(raw).isdigit() else None
-    if name == "topics_exclude":
+    if name in ("topics_exclude", "event_id_headers"):
         return tuple(part.strip() for part in raw.split(",")) if isinstance(raw, str) else tuple(raw)  # type: ignore[arg-type]
     return raw if raw in _CHOICES[name] else None

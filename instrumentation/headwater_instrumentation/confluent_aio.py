@@ -8,7 +8,7 @@ from typing import Any
 
 from .confluent_consuming import Consuming, State
 from .confluent_producing import Producing
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .records import time_of
 from .sending import Send
 from .shim import Shim

@@ -10,8 +10,8 @@ from opentelemetry.context import Context
 
 from . import attributes as names
 from . import clients, settling
-from .delivery import failed
-from .guard import guard
+from .failing import failed
+from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import Reported, by_partition
 from .shim import Shim
 

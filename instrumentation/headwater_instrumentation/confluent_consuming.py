@@ -8,7 +8,7 @@ from typing import Any
 
 from . import clients, consuming, rebalancing
 from .confluent_committing import Commits
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import configuration, groups, learn_cluster_id, make, servers
 from .rebalancing import Steering
 from .records import Place

@@ -8,7 +8,7 @@ from typing import Any
 from . import confluent_aio
 from .confluent_consuming import Consuming
 from .confluent_producing import Producing
-from .guard import guard
+from .guard import CONFLUENT_KAFKA as guard
 from .instrumentor import ClientInstrumentor
 from .shim import Shim
 
@@ -28,6 +28,7 @@ class ConfluentKafkaInstrumentor(ClientInstrumentor):
     def _install(self, options: dict[str, Any]) -> None:
         client, native = import_module("confluent_kafka"), import_module("confluent_kafka.cimpl")
         shim = Shim("confluent_kafka", options)
+        self._undone.append(shim.close)
         producing, consuming = Producing(shim), Consuming(shim)
         producer = self._replace(native.Producer, native)
         for name, wrapper in producing.wrappers().items():

@@ -7,9 +7,9 @@ from typing import Any
 from opentelemetry import trace
 
 from . import attributes as names
-from . import clients, sending, transactions
-from .delivery import failed
-from .guard import guard
+from . import clients, sending, sizes, transactions
+from .failing import failed
+from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import (
     Reported,
     by_partition,
@@ -44,6 +44,7 @@ class State:
         only_errors = str(known.get("delivery.report.only.error", "false")).lower() == "true"
         # A callback of ours takes the place of the default one: that must be known, and be told everything.
         self.reported = conf is not None and not only_errors
+        self.limit = sizes.limit_of(known)
         self.transactional_id = str(known.get("transactional.id", ""))
         self.passive = False
         """A client around it records in its place."""
@@ -142,6 +143,8 @@ class Producing:
         send = self.begin(
             producer, given["topic"], given.get("value"), given.get("key"), given.get("headers")
         )
+        if send.headers:
+            sizes.fit(send, given.get("key"), given.get("value"), state.limit)
         changed = dict(given)
         if send.headers or given.get("headers") is not None:
             changed["headers"] = send.headers

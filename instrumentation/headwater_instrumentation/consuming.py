@@ -4,13 +4,15 @@ import asyncio
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import batches
-from .delivery import Delivery, Source, ambient_context, note, place, start, unbegun, way_in
+from .delivery import Delivery, Source, ambient_context, note, start, unbegun
+from .describing import place, way_in
 from .guard import guard
 from .measuring import Measure
 from .records import is_message, view
@@ -30,6 +32,8 @@ class Handed:
         self._highest: dict[tuple[str, int], int] = {}
         self._ending: list[tuple[Delivery, int]] = []
         """Bodies that are over, and when; their tasks have not run yet."""
+        self.highwater: Callable[[Any], int | None] | None = None
+        """Where the client knows it: the offset after the last message of a record's partition."""
 
     def finish(self, error: BaseException | None = None) -> None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
@@ -123,7 +127,10 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     if config.receive_span == "always":
         _poll(source, record)
     begun = config.process_span == "auto"
-    delivery = start(record, source, redelivered) if begun else None
+    delivery = None
+    if begun:
+        known = guard.settle("highwater", handed.highwater, record) if handed.highwater is not None else None
+        delivery = start(record, source, redelivered, known)
     measure = delivery.measure if delivery is not None else source.counting()
     if measure is not None:
         guard.settle("metrics", _count, source, measure, record, delivery)
@@ -161,7 +168,9 @@ def _count_many(source: Source, measure: Measure, records: list[Any], started_ns
     )
 
 
-def many(consumer: Any, handed: Handed, records: list[Any], started_ns: int) -> None:
+def many(
+    consumer: Any, handed: Handed, records: list[Any], started_ns: int, body_follows: bool = True
+) -> None:
     """The caller of getmany, consume or poll gets a batch: a poll span that is over, and a body that begins now."""
     source, config = handed.source, handed.source.config
     if records and is_message(records[0]):

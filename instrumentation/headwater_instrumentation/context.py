@@ -8,7 +8,10 @@ import functools
 import hashlib
 import random
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from . import headers as hdr
 
 NAME = "headwater-ctx"
 OWN = frozenset({NAME, "traceparent"})
@@ -56,6 +59,17 @@ def prefix(before: str, service: str, operation: str, direction: str, topic: str
     """
     joined = "\x1f".join((before, service, operation, direction, topic, group))
     return hashlib.md5(joined.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:16]
+
+
+def stated_event_id(headers: Any, said_in: Iterable[str]) -> str | None:
+    """The id that the service itself gave its event in a header; None where it gave none."""
+    text = next((text for name in said_in if (text := hdr.last(headers, name))), None)
+    if not text:
+        return None
+    if len(text) == 16 and all(digit in "0123456789abcdef" for digit in text):
+        return text
+    # Of any other form 16 digits are made, always the same.
+    return prefix(START, text, "", "", "", "")
 
 
 def new_event_id() -> str:

@@ -1,14 +1,13 @@
 """What is counted of each message: exact numbers, latency sketches, and what handlers hold. Bounded, and cheap."""
 
 import math
-import os
 import threading
 import time
-import weakref
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from . import attributes as names
+from .forks import anew_after_fork
 
 ACCURACY = 0.01
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
@@ -94,9 +93,7 @@ class Counts:
         self._held: dict[Held, dict[int, tuple[int, float]]] = {}
         """By partition and delivery: the offset, and since when in seconds since the epoch."""
         self._holding = 0
-        this = weakref.ref(self)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: _forget(this()))
+        anew_after_fork(self)
 
     def forget(self) -> None:
         """Begins anew, in a forked process too, where the lock may be another's."""
@@ -205,8 +202,3 @@ class Counts:
             self._buckets += 1
             found = 0
         flow.sketches[at] = found + 1
-
-
-def _forget(counts: Counts | None) -> None:
-    if counts is not None:
-        counts.forget()

@@ -1,7 +1,6 @@
 """The delivery that is being handled: its span, its context, and what sends inside it inherit."""
 
 import time
-import traceback
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +9,16 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, SpanKind, Tracer
 
 from . import attributes as names
 from . import context as ctx
-from . import families, keys, propagation
 from . import headers as hdr
+from . import propagation, schemas
 from .config import Config
 from .counting import Held
+from .describing import note_headers, note_record, place
+from .failing import failed, kind_of
 from .guard import guard
 from .measuring import Measure
 from .records import memory
@@ -29,10 +30,6 @@ Place = tuple[str, int, int]
 """Topic, partition and offset."""
 ON_RECORD = "_headwater_delivery"
 """Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
-
-
-STACK_AT_MOST = 8192
-"""Characters of a stack that are recorded."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,14 @@ class Delivery:
         source = self.source
         return ctx.prefix(before, source.service, "process", "in", self.origin_topic, source.group)
 
+    @property
+    def context(self) -> Context:
+        """What is current in the body."""
+        return Context({**self.extracted, propagation.SPAN_KEY: self.span, KEY: self})
+
     def enter(self) -> None:
         """Makes its context the current one."""
-        otel_context.attach(Context({**self.extracted, propagation.SPAN_KEY: self.span, KEY: self}))
+        otel_context.attach(self.context)
 
     def leave(self) -> None:
         """Puts the ambient context back where ours is still current; another task's context is not touched."""
@@ -158,35 +160,6 @@ class Delivery:
 
 def _nothing() -> None:
     return None
-
-
-def failed(span: trace.Span, error: BaseException, config: Config | None) -> None:
-    """Marks a span with an error's class; its message only where that is switched on."""
-    if span.is_recording():
-        span.set_attribute(names.ERROR_TYPE, kind_of(error))
-        text = str(error)[:1024] if config is not None and config.errors != "class" else None
-        if config is not None and config.errors == "stack":
-            span.add_event("exception", _stack(error))
-        span.set_status(Status(StatusCode.ERROR, text))
-
-
-def _stack(error: BaseException) -> dict[str, str]:
-    """The conventions' event of an exception; of a long stack the end, which is where it happened."""
-    stack = "".join(traceback.format_exception(error))
-    return {
-        "exception.type": kind_of(error),
-        "exception.message": str(error)[:1024],
-        "exception.stacktrace": stack[-STACK_AT_MOST:],
-    }
-
-
-def kind_of(error: BaseException) -> str:
-    """Class of an error; of an error of librdkafka its name, since all have the same class."""
-    for found in (error, *error.args[:1]):
-        name = getattr(found, "name", None)
-        if callable(name) and callable(getattr(found, "code", None)):
-            return str(name())
-    return type(error).__qualname__
 
 
 def current() -> Delivery | None:
@@ -244,15 +217,10 @@ def extract(headers: Any, context: Context | None = None) -> Context:
     return propagate.extract(headers, context=context, getter=hdr.GETTER)
 
 
-def place(record: Any) -> dict[str, Any]:
-    """A record's coordinates, as attributes."""
-    return {names.TOPIC: record.topic, names.PARTITION: str(record.partition), names.OFFSET: record.offset}
-
-
-def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
+def start(record: Any, source: Source, redelivered: bool, highwater: int | None = None) -> Delivery | None:
     """Begins the span of one record's handling; None where a foreign Kafka span covers it already.
 
-    ``record`` has a record's fields, as ``view`` gives them.
+    ``record`` has a record's fields, as ``view`` gives them; ``highwater`` is the offset after its partition's last.
     """
     ambient = ambient_context()
     around = trace.get_current_span(ambient) if ambient else trace.INVALID_SPAN
@@ -263,8 +231,13 @@ def start(record: Any, source: Source, redelivered: bool) -> Delivery | None:
     named = dict(headers)
     delivery.extracted, sender = propagation.sender(headers, ambient, named)
     values = {**source.base, **place(record)}
-    _note_record(record, source, values)
-    _note_headers(record.topic, delivery, named, values)
+    if highwater is not None:
+        values[names.HIGHWATER] = highwater
+    plain = named.keys() <= ctx.OWN
+    note_record(record, source, values)
+    if schema := schemas.of(record, None if plain else headers):
+        values.update(schema)
+    note_headers(record.topic, delivery, named, plain, values)
     parent = delivery.extracted
     if around is not trace.INVALID_SPAN and around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, parent)
@@ -294,74 +267,3 @@ def _covers(span: trace.Span, record: Any) -> bool:
         and values.get(names.TOPIC) in (None, record.topic)
         and values.get(names.OFFSET, values.get("messaging.kafka.message.offset")) == record.offset
     )
-
-
-def _note_record(record: Any, source: Source, values: dict[str, Any]) -> None:
-    """What the record itself says."""
-    timestamp = record.timestamp
-    if timestamp is not None and timestamp >= 0:
-        values[names.RECORD_TS] = timestamp
-        if record.timestamp_type:
-            values[names.RECORD_TS_TYPE] = record.timestamp_type
-        values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - timestamp, 0)
-    size = record.serialized_value_size
-    if size is not None and size >= 0:
-        values[names.BODY_SIZE] = size
-    if record.value is None:
-        values[names.TOMBSTONE] = True
-    if record.key is not None and source.config.capture_key != "none":
-        values.update(keys.described(record.key, source.config))
-
-
-def _note_headers(topic: str, delivery: Delivery, named: dict[str, Any], values: dict[str, Any]) -> None:
-    """What the record's headers say of its event; ``named`` are the headers by name."""
-    delivery.origin_topic = topic
-    if delivery.redelivered:
-        values[names.REDELIVERED] = True
-    if ctx.NAME in named:
-        value = named[ctx.NAME]
-        text = value.decode("latin-1") if type(value) is bytes else hdr.last(delivery.headers, ctx.NAME)
-        lineage = delivery.lineage = ctx.parse(text)
-        if lineage is not None:
-            values[names.EVENT_ID] = lineage.event_id
-    if not named.keys() <= ctx.OWN:
-        headers = delivery.headers
-        if (compensates := hdr.last(headers, hdr.COMPENSATES)) is not None:
-            values[names.COMPENSATES] = compensates[:64]
-        if (facts := families.read(headers, topic)) is not None:
-            values.update(marks(facts))
-            delivery.origin_topic = facts.origin_topic or topic
-            if facts.time_inherited:
-                # The time is that of the record it was made from: no wait of this one.
-                values.pop(names.WAIT_MS, None)
-
-
-def way_in(record: Any, source: Source) -> tuple[str, float | None]:
-    """The pathway up to and including this consumer, and the seconds since the record's time where it is its own."""
-    headers = record.headers or ()
-    facts = families.read(headers, record.topic)
-    origin_topic = (facts.origin_topic if facts is not None else None) or record.topic
-    lineage = ctx.parse(hdr.last(headers, ctx.NAME))
-    before = lineage.pathway if lineage is not None else ctx.START
-    inherited = facts is not None and facts.time_inherited
-    wait = None
-    if record.timestamp is not None and record.timestamp >= 0 and not inherited:
-        wait = max(time.time() - record.timestamp / 1000, 0.0)
-    return ctx.prefix(before, source.service, "process", "in", origin_topic, source.group), wait
-
-
-def marks(facts: families.Facts) -> dict[str, Any]:
-    """What the headers of a retry, a dead letter or a replay say, as attributes."""
-    origin = facts.origin
-    values = {
-        names.RETRY_FAMILY: facts.family,
-        names.DEAD_LETTER: True if facts.role == "dead_letter" else None,
-        names.ORIGIN: origin,
-        names.RETRY_ORIGIN: origin if facts.role == "retry" else None,
-        names.ORIGIN_GROUP: facts.origin_group,
-        names.RETRY_ATTEMPT: facts.attempt,
-        names.RETRY_DUE_MS: facts.due,
-        names.RETRY_ERROR: facts.error_type,
-        names.TS_INHERITED: True if facts.time_inherited else None,
-    }
-    return {name: value for name, value in values.items() if value is not None}

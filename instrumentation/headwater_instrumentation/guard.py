@@ -7,6 +7,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from .forks import anew_after_fork
+
 T = TypeVar("T")
 
 logger = logging.getLogger("headwater_instrumentation")
@@ -20,22 +22,41 @@ LOG_EVERY_SECONDS = 60.0
 class Guard:
     """Runs our own code beside the host's; opens its circuit when too much of it fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, whole: "Guard | None" = None) -> None:
+        self._whole = whole
+        self._parts: list[Guard] = []
         self.errors: Counter[str] = Counter()
-        """Internal errors by site since the process started."""
+        """Internal errors by site since the process started; exported as ``headwater.internal.errors``."""
         self._recent: deque[float] = deque(maxlen=ERRORS_AT_MOST)
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
+        anew_after_fork(self)
+
+    def apart(self) -> "Guard":
+        """One for a client, with a circuit of its own: what fails beside one leaves the others recorded."""
+        self._parts.append(Guard(self))
+        return self._parts[-1]
+
+    def forget(self) -> None:
+        """Begins anew."""
+        for part in self._parts:
+            part.forget()
+        self._lock = threading.Lock()
+        self.errors.clear()
+        self._recent.clear()
+        self._logged.clear()
 
     @property
     def open(self) -> bool:
         """Too much has failed lately: leave the client alone."""
         recent = self._recent
-        return len(recent) == ERRORS_AT_MOST and time.monotonic() - recent[0] < WINDOW_SECONDS
+        if len(recent) == ERRORS_AT_MOST and time.monotonic() - recent[0] < WINDOW_SECONDS:
+            return True
+        return self._whole is not None and self._whole.open
 
     def run(self, site: str, work: Callable[..., T], *args: object) -> T | None:
         """The result of ``work``, or None when it fails or the circuit is open. Never raises an Exception."""
-        if len(self._recent) == ERRORS_AT_MOST and self.open:
+        if (self._recent or (self._whole is not None and self._whole._recent)) and self.open:
             return None
         try:
             return work(*args)
@@ -54,9 +75,13 @@ class Guard:
     def note(self, site: str, error: Exception) -> None:
         """Counts an internal error, and says it at most once a minute by site."""
         now = time.monotonic()
+        self._recent.append(now)
+        whole = self._whole or self
+        whole._tell(site, error, now)
+
+    def _tell(self, site: str, error: Exception, now: float) -> None:
         with self._lock:
             self.errors[site] += 1
-            self._recent.append(now)
             quiet = now - self._logged.get(site, -LOG_EVERY_SECONDS) < LOG_EVERY_SECONDS
             if not quiet:
                 self._logged[site] = now
@@ -70,3 +95,6 @@ class Guard:
 
 
 guard = Guard()
+"""For what is no single client's; it counts and says the errors of all."""
+AIOKAFKA, CONFLUENT_KAFKA, KAFKA_PYTHON = guard.apart(), guard.apart(), guard.apart()
+OF_CLIENTS = {"aiokafka": AIOKAFKA, "confluent_kafka": CONFLUENT_KAFKA, "kafka_python": KAFKA_PYTHON}

@@ -22,9 +22,6 @@ COMPENSATES = "headwater-compensates"
 MARKS = (ROLE, ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_GROUP, ATTEMPT, DUE_MS, ERROR_TYPE,
          ERROR_MESSAGE)  # fmt: skip
 
-EVENT_ID_HEADERS = ("ce_id", "message-id", "message_id")
-"""Headers in which a service may name its event itself."""
-
 LONGEST = 8_192
 """Bytes of a header value that are looked at: the most that baggage may have."""
 

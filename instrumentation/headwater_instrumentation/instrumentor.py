@@ -59,7 +59,8 @@ class ClientInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **kwargs: Any) -> None:
         undone, self._undone = getattr(self, "_undone", []), []
         for undo in reversed(undone):
-            undo()
+            # One that fails must not leave the others in place.
+            guard.settle("uninstrument", undo)
 
     def _wrap(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
         """Wraps what ``owner`` has under ``name``, its own or inherited."""

@@ -9,8 +9,8 @@ from opentelemetry.context import Context
 
 from . import attributes as names
 from . import clients, settling
-from .delivery import failed
-from .guard import guard
+from .failing import failed
+from .guard import KAFKA_PYTHON as guard
 from .shim import Shim, Wrapper
 
 OF_THE_CLIENT = "_commit_offsets_async_on_complete"

@@ -1,12 +1,13 @@
 """kafka-python's consumer: what it hands out, one by one or in batches."""
 
+import functools
 import sys
 import time
 from typing import Any
 
 from . import attributes as names
 from . import clients, consuming
-from .guard import guard
+from .guard import KAFKA_PYTHON as guard
 from .shim import Shim, Wrapper
 
 STATE = "_headwater_state"
@@ -73,9 +74,16 @@ class Consuming:
             base = described(consumer, "process", "process")
             source = self._shim.source(base, base.get(names.GROUP, ""))
             handed = consumer.__dict__[STATE] = consuming.Handed(source)
+            handed.highwater = functools.partial(_highwater, consumer._subscription)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer)
         return handed
+
+
+def _highwater(subscription: Any, record: Any) -> int | None:
+    state = subscription.assignment.get((record.topic, record.partition))
+    found = state.highwater if state is not None else None
+    return found if isinstance(found, int) and found >= 0 else None
 
 
 def described(consumer: Any, name: str = "", kind: str | None = None) -> dict[str, Any]:

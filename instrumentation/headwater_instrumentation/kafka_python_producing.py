@@ -7,9 +7,9 @@ from typing import Any
 from opentelemetry import trace
 
 from . import attributes as names
-from . import clients, sending, transactions
-from .delivery import failed
-from .guard import guard
+from . import clients, sending, sizes, transactions
+from .failing import failed
+from .guard import KAFKA_PYTHON as guard
 from .shim import Shim, Wrapper
 
 ORDER = ("topic", "value", "key", "headers", "partition", "timestamp_ms")
@@ -40,11 +40,13 @@ class Producing:
 
     def __init__(self, shim: Shim) -> None:
         self._shim = shim
+        self._sizing = sizes.Sizing()
 
     def wrappers(self) -> dict[str, Wrapper]:
         """The producer's methods that are wrapped."""
         return {
             "send": self.send,
+            "_estimate_size_in_bytes": self._sizing.kafka_python,
             "begin_transaction": self.begin_transaction,
             "commit_transaction": functools.partial(self.ended, "committed"),
             "abort_transaction": functools.partial(self.ended, "aborted"),
@@ -77,12 +79,14 @@ class Producing:
         except BaseException as error:
             guard.settle("send", begun.fail, error)
             raise
+        finally:
+            guard.settle("send", self._sizing.done, begun)
         guard.settle("send", self._await, instance, begun, future)
         return future
 
     def _begin(self, producer: Any, given: dict[str, Any]) -> sending.Send:
         state = self._state(producer)
-        return sending.begin(
+        send = sending.begin(
             self._shim,
             given["topic"],
             given.get("value"),
@@ -92,6 +96,7 @@ class Producing:
             state.inject,
             transactions.current(producer),
         )
+        return self._sizing.expect(send, producer.config["max_request_size"])
 
     def _state(self, producer: Any) -> State:
         found = producer.__dict__.get(STATE)
@@ -109,7 +114,9 @@ class Producing:
         future.add_errback(functools.partial(guard.settle, "acknowledgement", self._failed, producer, send))
 
     def _stored(self, producer: Any, send: sending.Send, found: Any) -> None:
-        send.stored(found.partition, found.offset, found.timestamp, None)
+        # Nobody tells the offset where no acknowledgement is asked for; the client says one all the same.
+        offset = None if producer.config.get("acks") == 0 else found.offset
+        send.stored(found.partition, offset, found.timestamp, None)
         self._state(producer).proven = True
 
     def _failed(self, producer: Any, send: sending.Send, error: BaseException) -> None:

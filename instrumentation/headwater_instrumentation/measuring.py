@@ -14,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from . import attributes as names
 from .counting import Counts, Handing, Held, Key, Server
+from .guard import guard
 
 DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Bucket boundaries of the conventions' histograms, in seconds."""
@@ -203,4 +204,17 @@ def measure_for(client: str, provider: Any, switch: str) -> Measure | None:
     if key not in own:
         meter = provider.get_meter(f"headwater_instrumentation.{client}", schema_url=names.SCHEMA_URL)
         own[key] = Measure(meter, given, switch == "on")
+    if _ERRORS not in own:
+        # Counted in the process, so told once and not by every client.
+        meter = provider.get_meter("headwater_instrumentation", schema_url=names.SCHEMA_URL)
+        meter.create_observable_counter(names.INTERNAL_ERRORS, [_internal_errors], "{error}")
+        own[_ERRORS] = own[key]
     return own[key]
+
+
+_ERRORS = ("", False)
+"""Notes that a provider has the counter of internal errors."""
+
+
+def _internal_errors(options: CallbackOptions) -> list[Observation]:
+    return [Observation(number, {names.SITE: site}) for site, number in list(guard.errors.items())]

@@ -9,9 +9,10 @@ from . import attributes as names
 from . import context as ctx
 from . import delivery as deliveries
 from . import headers as hdr
+from .config import Config
+from .describing import place
 from .guard import guard, logger
 from .records import view
-from .sending import stated_event_id
 
 LONGEST = 64
 """Characters of an outcome or of a breaker's name."""
@@ -38,7 +39,7 @@ def _outcome(outcome: str, record: Any) -> None:
     if own is not None and not own.ended:
         own.span.set_attribute(names.OUTCOME, said)
     elif record is not None and current is not None:
-        current.span.add_event(names.OUTCOME, {**deliveries.place(view(record)), names.OUTCOME: said})
+        current.span.add_event(names.OUTCOME, {**place(view(record)), names.OUTCOME: said})
 
 
 def record_breaker(name: str, state: str) -> None:
@@ -79,4 +80,8 @@ def mark_compensation(record: Any) -> hdr.Headers:
 def _event_id(record: Any) -> str | None:
     headers = view(record).headers or ()
     lineage = ctx.parse(hdr.last(headers, ctx.NAME))
-    return lineage.event_id if lineage is not None else stated_event_id(headers)
+    if lineage is not None:
+        return lineage.event_id
+    delivery = deliveries.noted(record)
+    config = delivery.source.config if delivery is not None else Config.read()
+    return ctx.stated_event_id(headers, config.event_id_headers)

@@ -1,4 +1,4 @@
-"""Rebalances of a group as a consumer sees them, and its own changes of course: seek, pause, resume."""
+"""Rebalances of a group as a consumer sees them, and its own changes of course: seeks, pause, resume."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,8 +8,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from . import attributes as names
-from .delivery import failed
-from .guard import guard
+from .failing import failed
 from .shim import Shim, Wrapper
 
 PARTITIONS_AT_MOST = 1000
@@ -30,24 +29,24 @@ class Rebalances:
 
     async def prepare(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The group is rebalanced: the consumer gives back what it has."""
-        guard.settle("rebalance", self.begin, instance)
+        self._shim.guard.settle("rebalance", self.begin, instance)
         return await wrapped(*args, **kwargs)
 
     async def complete(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The consumer knows what it has now."""
         answer = await wrapped(*args, **kwargs)
-        guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance)
         return answer
 
     def prepare_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The same where the client is not async."""
-        guard.settle("rebalance", self.begin, instance)
+        self._shim.guard.settle("rebalance", self.begin, instance)
         return wrapped(*args, **kwargs)
 
     def complete_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The same where the client is not async."""
         answer = wrapped(*args, **kwargs)
-        guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance)
         return answer
 
     def begin(self, coordinator: Any) -> None:
@@ -100,28 +99,48 @@ class Steering:
 
     def wrappers(self) -> dict[str, Wrapper]:
         """The consumer's methods that are wrapped."""
-        return {"seek": self.steer, "pause": self.steer, "resume": self.steer}
+        return dict.fromkeys(("seek", "pause", "resume", "seek_to_beginning", "seek_to_end"), self.steer)
+
+    def awaited(self) -> dict[str, Wrapper]:
+        """The same of aiokafka, where some are awaited."""
+        later = ("seek_to_beginning", "seek_to_end", "seek_to_committed")
+        return {**self.wrappers(), **dict.fromkeys(later, self.steer_later)}
 
     def steer(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        """Consumer.seek, Consumer.pause and Consumer.resume."""
-        span = None
-        if guard.settle("steer", self._shim.active):
-            span = guard.run("steer", self._begin, instance, wrapped.__name__, args, kwargs)
+        """Consumer.seek, pause, resume, seek_to_beginning and seek_to_end."""
+        span = self._shim.guard.run("steer", self._begin, instance, wrapped, args, kwargs)
         try:
             return wrapped(*args, **kwargs)
         except BaseException as error:
             if span is not None:
-                guard.settle("steer", failed, span, error, self._shim.config)
+                self._shim.guard.settle("steer", failed, span, error, self._shim.config)
             raise
         finally:
             if span is not None:
-                guard.settle("steer", span.end)
+                self._shim.guard.settle("steer", span.end)
 
-    def _begin(self, consumer: Any, name: str, args: Any, kwargs: Any) -> trace.Span:
+    async def steer_later(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        """AIOKafkaConsumer.seek_to_beginning, seek_to_end and seek_to_committed."""
+        span = self._shim.guard.run("steer", self._begin, instance, wrapped, args, kwargs)
+        try:
+            return await wrapped(*args, **kwargs)
+        except BaseException as error:
+            if span is not None:
+                self._shim.guard.settle("steer", failed, span, error, self._shim.config)
+            raise
+        finally:
+            if span is not None:
+                self._shim.guard.settle("steer", span.end)
+
+    def _begin(self, consumer: Any, wrapped: Any, args: Any, kwargs: Any) -> trace.Span | None:
+        if not self._shim.active():
+            return None
+        name = wrapped.__name__
         given = [*args, *kwargs.values()]
         # confluent-kafka takes a list of partitions, the others take them one by one.
         flat = [one for part in given for one in (part if isinstance(part, list) else [part])]
-        places = [one for one in flat if hasattr(one, "partition")]
+        # Text has a method of that name.
+        places = [one for one in flat if isinstance(getattr(one, "partition", None), int)]
         values: dict[str, Any] = {
             **self._describe(consumer),
             names.OPERATION_NAME: name,
@@ -136,7 +155,7 @@ class Steering:
             values[names.PARTITION] = str(place.partition)
             if isinstance(offset, int):
                 values[names.OFFSETS] = [f"{place.topic}:{place.partition}:{offset}"]
-        else:
+        elif places:
             values[names.PARTITIONS] = _listed(places)
         topic = values.get(names.TOPIC)
         return self._shim.tracer.start_span(

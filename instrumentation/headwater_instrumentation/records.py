@@ -4,6 +4,8 @@ import threading
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+from .forks import anew_after_fork
+
 REMEMBERED = 20_000
 """Records without room for an attribute of which something is remembered."""
 TIMES_WITH_TYPE = (1, 2)
@@ -40,9 +42,22 @@ class MessageView:
         self.timestamp, self.timestamp_type = time_of(message)
 
 
+class InSeconds:
+    """A record of Faust, whose time is in seconds."""
+
+    def __init__(self, record: Any) -> None:
+        self.raw = record
+        self.timestamp = round(record.timestamp * 1000)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
 def view(record: Any) -> Any:
     """The record itself where it has a record's fields, else a view of it that has them."""
-    return MessageView(record) if is_message(record) else record
+    if is_message(record):
+        return MessageView(record)
+    return InSeconds(record) if type(getattr(record, "timestamp", None)) is float else record
 
 
 def is_message(given: Any) -> bool:
@@ -68,6 +83,12 @@ class Memory:
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[int, str, int, int], Any] = OrderedDict()
         self._lock = threading.Lock()
+        anew_after_fork(self)
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._lock = threading.Lock()
+        self._found.clear()
 
     def put(self, record: Any, value: Any) -> None:
         """Notes a value for a record."""
@@ -75,6 +96,9 @@ class Memory:
             self._found[_identity(record)] = value
             while len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
     def get(self, record: Any) -> Any:
         """The value noted for a record, or None."""

@@ -12,14 +12,19 @@ from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
 from . import context as ctx
-from . import families, keys, propagation
+from . import families, keys, propagation, schemas
 from . import headers as hdr
-from .delivery import Delivery, extract, failed, in_context, kind_of, marks
+from .config import Config
+from .delivery import Delivery, extract, in_context
+from .describing import marks
+from .failing import failed, kind_of
 from .guard import guard
 from .transactions import Transaction
 
 if TYPE_CHECKING:
     from .shim import Shim
+
+OURS = (ctx.NAME, *propagation.TRACE_HEADERS)
 
 
 PRODUCER, CLIENT = SpanKind.PRODUCER, SpanKind.CLIENT
@@ -30,7 +35,8 @@ PRODUCERS_CLOCK = 0
 class Send:
     """One send, from the call until it is known what became of it. One of its three ends is called, once."""
 
-    __slots__ = ("_base", "_measure", "_pathway", "_shim", "_started", "answered", "headers", "span", "topic")
+    __slots__ = ("_base", "_measure", "_pathway", "_shim", "_started", "answered", "headers", "ours", "span",
+                 "told_schema", "topic", "watched")  # fmt: skip
 
     def __init__(
         self,
@@ -40,10 +46,18 @@ class Send:
         base: dict[str, Any],
         pathway: str,
         shim: "Shim",
+        ours: tuple[str, ...] = (),
+        told_schema: bool = True,
     ) -> None:
         self.span = span
         self.headers = headers
         """To be sent: a copy of the caller's with the context in it."""
+        self.ours = ours
+        """Names of those that are not the caller's."""
+        self.told_schema = told_schema
+        """Whether the value, and so its schema, was known when the span was begun."""
+        self.watched = False
+        """The client is about to look at its size."""
         self.topic = topic
         self._base = base
         self._pathway = pathway
@@ -88,6 +102,10 @@ class Send:
                 self.fail(error)
                 return
             found = future.result()
+            if found is None:
+                # Sent with acks=0: the broker says nothing.
+                self.end()
+                return
             self.stored(found.partition, found.offset, found.timestamp, found.timestamp_type)
         except Exception as wrong:
             guard.note("acknowledgement", wrong)
@@ -144,6 +162,8 @@ def begin(
             # A creation context that the caller put there stays as it is, and this span becomes its client.
             kind = CLIENT
         _read(delivery, out, topic, role, values)
+    if out or schemas.possible(value):
+        values.update(schemas.said(value, out))
     if delivery is not None and delivery.place is not None:
         values[names.CAUSE] = delivery.cause
     handled = sys.exc_info()[1]
@@ -151,7 +171,7 @@ def begin(
         values[names.WHILE_HANDLING] = type(handled).__qualname__
         if delivery is not None and delivery.span.is_recording():
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
-    lineage, parent_id = _lineage(delivery, out, topic, shim.service, role)
+    lineage, parent_id = _lineage(delivery, out, topic, shim.service, role, shim.config)
     values[names.EVENT_ID] = lineage.event_id
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
@@ -173,7 +193,8 @@ def begin(
             if headers:
                 out = hdr.without(out, (ctx.NAME,))
             out.append((ctx.NAME, lineage.text().encode("ascii")))
-    return Send(span, out, topic, base, lineage.pathway, shim)
+    told = names.SCHEMA_ID in values or value is None or isinstance(value, bytes)
+    return Send(span, out, topic, base, lineage.pathway, shim, (ctx.NAME,) if foreign else OURS, told)
 
 
 def pass_through(headers: Any) -> hdr.Headers | None:
@@ -231,7 +252,7 @@ def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
 
 
 def _lineage(
-    delivery: Delivery | None, out: hdr.Headers, topic: str, service: str, role: str | None
+    delivery: Delivery | None, out: hdr.Headers, topic: str, service: str, role: str | None, config: Config
 ) -> tuple[ctx.Lineage, str | None]:
     """Who the event is, and the id of the event that it follows from.
 
@@ -243,7 +264,7 @@ def _lineage(
         same = ctx.parse(hdr.last(out, ctx.NAME)) or consumed
         if same is not None:
             return same, None
-    event_id = stated_event_id(out) if out else None
+    event_id = ctx.stated_event_id(out, config.event_id_headers) if out else None
     if event_id is None or (consumed is not None and event_id == consumed.event_id):
         event_id = ctx.new_event_id()
     before = (delivery.pathway if delivery is not None else None) or ctx.START
@@ -251,16 +272,3 @@ def _lineage(
     if consumed is None:
         return ctx.Lineage(event_id, 1, time.time_ns() // 1_000_000, pathway), None
     return ctx.Lineage(event_id, consumed.hop + 1, consumed.root_ms, pathway), consumed.event_id
-
-
-def stated_event_id(headers: Any) -> str | None:
-    """The id that the service itself gave its event in a header; None where it gave none."""
-    given = next((text for name in hdr.EVENT_ID_HEADERS if (text := hdr.last(headers, name))), None)
-    return _as_id(given) if given else None
-
-
-def _as_id(text: str) -> str:
-    """A user's own id where it fits the header's form, else 16 hex digits made from it."""
-    if len(text) == 16 and all(digit in "0123456789abcdef" for digit in text):
-        return text
-    return ctx.prefix(ctx.START, text, "", "", "", "")

@@ -10,8 +10,8 @@ from opentelemetry.trace import SpanKind, Tracer
 
 from . import attributes as names
 from . import clients
-from .delivery import failed
-from .guard import guard
+from .failing import failed
+from .guard import AIOKAFKA as guard
 
 OFFSETS_AT_MOST = 1000
 """Partitions of one commit whose offsets are recorded."""

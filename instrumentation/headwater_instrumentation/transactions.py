@@ -9,8 +9,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Tracer
 
 from . import attributes as names
 from . import clients, settling
-from .delivery import failed
-from .guard import guard
+from .failing import failed
+from .guard import AIOKAFKA as guard
 
 _STATE = "_headwater_transaction"
 

@@ -81,6 +81,8 @@ async def clients() -> tuple[Any, Any]:
 
     for client in (producer.client, consumer._client):
         client.cluster.cluster_id = "MkU3OEVBNTcwNTJENDM2Qg"
+    consumer._subscription.assign_from_subscribed({PLACE})
+    consumer._subscription.subscription.assignment.state_value(PLACE).highwater = 1_000_000_000
     producer.client._wait_on_metadata = nothing
     producer._partition = lambda *args: 0
     producer._message_accumulator.add_message = stored

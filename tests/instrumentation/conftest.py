@@ -20,15 +20,13 @@ from instrumentation_helpers import Rig, provider_of
 @pytest.fixture(autouse=True)
 def fresh_guard() -> Iterator[None]:
     """Each test begins with a closed circuit, no context, and leaves the clients as they were."""
-    guard.errors.clear()
-    guard._recent.clear()
-    guard._logged.clear()
+    guard.forget()
     otel_context.attach(otel_context.Context())
     yield
     AIOKafkaInstrumentor().uninstrument()
     ConfluentKafkaInstrumentor().uninstrument()
     KafkaPythonInstrumentor().uninstrument()
-    guard._recent.clear()
+    guard.forget()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ Send = Callable[[Any], None]
 
 
 def test_a_send_lasts_until_its_report_with_partition_and_offset(confluent: ConfluentRig) -> None:
-    producer = confluent.producer(client_id="till")
+    producer = confluent.producer(client_id="till", sticky_partitioning_linger_ms=0)
     reports: list[tuple[Any, int, int]] = []
     for i in range(100):
         producer.produce("orders", b"%d" % i, on_delivery=lambda error, message: reports.append(

@@ -82,16 +82,17 @@ def in_two_threads(
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky", "decided by the broker"])
 def test_confluent_kafka_tells_what_is_given_and_taken(kafka: KafkaBroker, topic: str, strategy: str) -> None:
+    """By both protocols of members, and by that of KIP-848, where the broker decides."""
     rig = ConfluentRig(kafka.bootstrap)
     rig.instrument()
-    settings = {
-        "group_id": topic,
+    classic = {
         "partition_assignment_strategy": strategy,
         "heartbeat_interval_ms": 200,
         "session_timeout_ms": 6000,
     }
+    settings = {"group_id": topic, **({"group_protocol": "consumer"} if " " in strategy else classic)}
     with rig.stack:
         in_two_threads(
             topic,

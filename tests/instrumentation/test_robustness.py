@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
+from blocking_helpers import ConfluentRig
 from headwater_instrumentation import current_event
 from headwater_instrumentation.guard import ERRORS_AT_MOST, guard
 from instrumentation_helpers import Rig, attributes, got
@@ -62,7 +63,7 @@ async def test_a_tracer_that_fails_loses_no_record(rig: Rig, at_start: bool) -> 
     assert current_event() is None
 
 
-async def test_the_circuit_opens_and_the_client_is_left_alone(rig: Rig) -> None:
+async def test_the_circuit_opens_and_that_client_is_left_alone(rig: Rig, confluent: ConfluentRig) -> None:
     producer = await rig.producer()
     await producer.send_and_wait("orders", b"first", partition=0)
     consumer = await rig.consumer("orders")
@@ -71,7 +72,11 @@ async def test_the_circuit_opens_and_the_client_is_left_alone(rig: Rig) -> None:
     rig.instrument(tracer_provider=Failing(rig.provider, True))
     for _ in range(ERRORS_AT_MOST + 5):
         await producer.send_and_wait("orders", b"x", partition=0)
-    assert guard.open and guard.errors["send"] == ERRORS_AT_MOST
+    assert guard.errors["send"] == ERRORS_AT_MOST
+    other = confluent.producer()
+    other.produce("orders", b"x")
+    other.flush(10)
+    assert len(confluent.spans("send")) == 1
     rig.instrument()
     await producer.send_and_wait("orders", b"x", partition=0)
     assert len(rig.spans("send")) == 1

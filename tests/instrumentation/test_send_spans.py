@@ -122,6 +122,19 @@ async def test_an_error_of_the_broker_ends_the_span(rig: Rig, errors: str) -> No
     assert ("moved" in (span.status.description or "")) is (errors == "message")
 
 
+async def test_an_error_that_nobody_asks_for_is_still_complained_of(rig: Rig) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, said: complaints.append(said["message"]))
+    producer = await rig.producer()
+    refuse(producer, NotLeaderForPartitionError("moved"))
+    future = await producer.send("orders", b"1")
+    await until(lambda: bool(rig.spans("send")))
+    assert future.done() and complaints == []
+    del future
+    await until(lambda: bool(complaints))
+    assert complaints == ["Future exception was never retrieved"]
+
+
 async def test_a_cancelled_send_ends_the_span(rig: Rig) -> None:
     producer = await rig.producer(linger_ms=300)
     future = await producer.send("orders", b"1")

@@ -67,7 +67,9 @@ def test_the_other_clients_hash_the_same(
     pure = kafka_python.producer()
     pure.send("orders", b"1", b"customer-1").get(10)
     pure.close()
-    spans = [*confluent.spans(), *kafka_python.spans()]
+    spans = [
+        span for rig in (confluent, kafka_python) for span in rig.spans() if span.name.endswith("orders")
+    ]
     assert [attributes(span)[names.KEY_HASH] for span in spans] == [expected] * 3
 
 
