@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
             f"--web {settings.web} can be reached from other machines: say --insecure if that is meant."
         )
     sock = listening(settings.web)
-    source = open_source(settings.collector, settings.token, settings.store)
+    source = open_source(settings.collector, settings.token, settings.store, settings.tls_ca)
     logging.getLogger("dash").setLevel(logging.WARNING)
     app = create_app(source, local_only=host in LOCAL)
     port = sock.getsockname()[1]
