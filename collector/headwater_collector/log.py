@@ -67,6 +67,8 @@ class AppendLog:
     @property
     def last_error(self) -> str | None:
         """Why the disk refuses, or what happened to the files; None while all is fine."""
+        with self._lock:
+            self._look_at_disk()
         return self._refused or self._scarce or self._segments.damage
 
     @property
@@ -110,25 +112,26 @@ class AppendLog:
             raise TryLater("The collector's log is full: storing is behind; send this again later.", 10)
         if self._waiting_bytes + size > self._bounds.waiting_bytes and self._waiting:
             raise TryLater("The collector's disk is behind; send this again.", 2)
-        now = time.monotonic()
-        if self._bounds.free_bytes and now - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = now
-            self._scarce = self._look_at_disk()
+        self._look_at_disk()
         if self._scarce is not None:
             raise TryLater(f"{self._scarce} Send this again later.", 10)
 
-    def _look_at_disk(self) -> str | None:
+    def _look_at_disk(self) -> None:
+        now = time.monotonic()
+        if not self._bounds.free_bytes or now - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = now
         try:
             state = os.statvfs(self._directory)
         except OSError:
-            return None  # writing will say what is wrong
+            return  # writing will say what is wrong
         free = state.f_bavail * state.f_frsize
-        if free >= self._bounds.free_bytes:
-            return None
-        return (
-            f"The disk of {self._directory} has {free >> 20} MB left, and {self._bounds.free_bytes >> 20} "
-            "are left to the store (--min-free)."
-        )
+        self._scarce = None
+        if free < self._bounds.free_bytes:
+            self._scarce = (
+                f"The disk of {self._directory} has {free >> 20} MB left, and {self._bounds.free_bytes >> 20} "
+                "are left to the store (--min-free)."
+            )
 
     def _run(self) -> None:
         while True:
