@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
 from .cluster_settings import clusters
+from .data_directory import DATA
 from .kafka.watch import ClusterConfig
 from .receivers.addresses import is_loopback, split
 from .store import Retention
@@ -19,7 +18,7 @@ from .tls import Tls
 from .tokens import TokenFile
 
 OPTIONS = (
-    Option("data", "Directory of store and log; made if absent.", user_data_path("headwater"), "path"),
+    DATA,
     Option("otlp-grpc", "Where OTLP over gRPC is received.", "127.0.0.1:4317", "address"),
     Option("otlp-http", "Where OTLP over HTTP is received.", "127.0.0.1:4318", "address"),
     Option("api", "Where questions are answered.", "127.0.0.1:4319", "address"),

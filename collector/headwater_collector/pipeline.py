@@ -131,7 +131,9 @@ class Pipeline:
         """Wait for work, do a batch of it; False when stopping and nothing is left."""
         if self._store.down:
             self._store.revive()
-            self._position = self.stored_position(self._store)  # the commit that failed may be there all the same
+            self._position = self.stored_position(
+                self._store
+            )  # the commit that failed may be there all the same
             self._decoder = Decoder()
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
         if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):

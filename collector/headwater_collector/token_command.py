@@ -9,10 +9,9 @@ from headwater_analysis.commands.printing import empty, print_json, print_table
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import JSON, Command, Option, Positional, Settings, note, out, read
 
-from .config import OPTIONS
+from .data_directory import DATA
 from .tokens import ROLES, Token, TokenFile
 
-_DATA = next(option for option in OPTIONS if option.name == "data")
 ACTIONS = ("create", "list", "revoke")
 
 TOKEN_COMMAND = Command(
@@ -28,7 +27,7 @@ TOKEN_COMMAND = Command(
     (
         Option("role", "What a new token is for.", None, "choice", ROLES),
         Option("name", "Whose a new token is; shown by list.", "", metavar="TEXT"),
-        _DATA,
+        DATA,
         JSON,
     ),
 )
