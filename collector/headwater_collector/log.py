@@ -151,9 +151,10 @@ class AppendLog:
         for _ in range(2):
             try:
                 begin = self._segments.write(records, size)
-            except OSError as error:
+            except Exception as error:  # the one thread that answers must outlive whatever writing raises
                 self._disk_errors += 1
-                self._refused = f"The log's disk refused: {error.strerror or error}."
+                reason = error.strerror if isinstance(error, OSError) else None
+                self._refused = f"The log's disk refused: {reason or repr(error)}."
                 self._segments.give_up()
                 continue
             self._refused = None
