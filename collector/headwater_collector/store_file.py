@@ -11,7 +11,6 @@ from pathlib import Path
 
 from .errors import StoreGone
 
-
 _HEAD_BYTES = 4096
 """DuckDB's main header: written when the file is made, and never again."""
 
@@ -33,8 +32,8 @@ class StoreFile:
             there = False
         if not there:
             raise StoreGone(
-                f"{self._path} was removed, replaced or overwritten while the collector runs. What is received stays in the "
-                "log; stop the collector, put the file back if there is a copy, and start it again."
+                f"{self._path} was removed, replaced or overwritten while the collector runs. What is received "
+                "stays in the log; stop the collector, put the file back if there is a copy, and start it again."
             )
 
     def _identity(self) -> tuple[int, int, bytes]:

@@ -14,7 +14,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from builders import a_request, a_span
-from door_helpers import TRACES, Doors, RawCall, message, open_doors, until
+from door_helpers import TRACES, Doors, RawCall, everything, message, open_doors, until
 from headwater_collector.access import Access
 from headwater_collector.connections import ConnectionBounds
 from headwater_collector.log import LogBounds
@@ -157,6 +157,12 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(tmp_path: 
             assert call(BODY, timeout=20) == b""
             for connection in flood:
                 connection.close()
+
+
+def test_a_connection_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    with open_doors(tmp_path, connections=ConnectionBounds(head_seconds=0.5)) as doors:
+        with doors.connect("grpc") as connection:
+            everything(connection)  # gRPC's own greeting, and the end
 
 
 def test_calls_that_were_accepted_are_answered_before_the_door_closes(

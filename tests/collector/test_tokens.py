@@ -26,7 +26,7 @@ def bearer(token: str) -> bytes:
 
 def allowed(access: Access, token: str) -> set[str]:
     """The roles that a token opens."""
-    found = set()
+    found: set[str] = set()
     for role in ROLES:
         try:
             access.check(bearer(token), role)
