@@ -100,7 +100,6 @@ class AsgiServer:
         """Closes the door, lets open requests end within their time, and returns."""
         if self._serving is None or self._accepting is None or self._listening is None:
             return
-        self._accepting.cancel()
         for task in (self._accepting, *self._tasks):
             task.cancel()
         await asyncio.gather(self._accepting, *self._tasks, return_exceptions=True)

@@ -13,6 +13,10 @@ from .connections import ConnectionBounds
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+_MOST_AT_ONCE = 256 << 10
+"""What asyncio reads in one piece."""
+_CHUNK = 8
+"""Bytes that the smallest chunk takes on the wire for one byte of the body."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -32,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._lost = lost
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._beside_body = 0
         self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -46,7 +51,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
+        self._beside_body += len(data)
         super().data_received(data)
+        if self._beside_body > self._bounds.head_bytes + _MOST_AT_ONCE:
+            self.transport.abort()  # trailers, or extensions of chunks, that nothing else would end
         if self.transport.is_closing() or not (self.cycle is None or self.cycle.response_complete):
             return
         self._await_head()
@@ -54,6 +62,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_bytes > self._bounds.head_bytes:
             self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._beside_body = 0
+        super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body = max(0, self._beside_body - _CHUNK * len(body))
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._head_arrived()

@@ -79,6 +79,7 @@ def collector_settings(settings: Settings, data: Path, watched: ClusterConfig) -
         poll=settings.poll,
         # The demo's own made-up messages may be shown whole; a team's are not unless it says so.
         capture="full",
+        min_free=32,  # a demo on a small disk should still show something
     )
 
 
