@@ -148,7 +148,11 @@ class AsgiServer:
         limit = None if self._tls is None else self._bounds.head_seconds
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: protocol, connection, ssl=self._tls, ssl_handshake_timeout=limit
+                lambda: protocol,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=limit,
+                ssl_shutdown_timeout=limit,
             )
         except (OSError, asyncio.CancelledError):  # no TLS, or not in time
             self._open.discard(protocol)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 KEPT_DESCRIPTORS = 256
 """For the store, the log, Kafka clients and the interpreter; some 80 are in use at a time."""
 _LEAST = 16
+"""Connections of a door, however few descriptors there are."""
+_WANTED = 65_536
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,6 @@ def allowed(bounds: ConnectionBounds, share: float) -> ConnectionBounds:
 def raise_descriptor_limit() -> None:
     """As many descriptors as this user may have: the usual 1,024 are a default for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or (soft != resource.RLIM_INFINITY and soft < hard):
-        most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-        if soft == resource.RLIM_INFINITY or most <= soft:
-            return
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    wanted = _WANTED if hard == resource.RLIM_INFINITY else min(hard, _WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
