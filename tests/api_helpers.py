@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import store_helpers as told
+from headwater_collector.access import Access
 from headwater_collector.api.server import ApiServer
 from headwater_collector.api.sql import SqlLimits
 from headwater_collector.store import Store, Writer
@@ -83,7 +84,7 @@ def serving(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ApiServer(store, address, health=lambda: {"state": "fine"}, token=token, limits=limits)
+    server = ApiServer(store, address, health=lambda: {"state": "fine"}, access=Access(token), limits=limits)
     try:
         taken = asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
         try:

@@ -19,9 +19,14 @@ BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disab
 
 
 @contextmanager
-def dashboard(api: str) -> Iterator[str]:
+def dashboard(
+    api: str,
+    token: str | None = None,
+    check_token: Callable[[str], str | None] | None = None,
+    local_only: bool = True,
+) -> Iterator[str]:
     """The URL of a dashboard for a collector's API, in a thread of its own."""
-    app = create_app(RemoteSource(api))
+    app = create_app(RemoteSource(api, token), local_only, check_token)
     sock = listening("127.0.0.1:0")
     server = uvicorn.Server(uvicorn.Config(app.server, log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points, version
 
 from .errors import HeadwaterError, Unavailable, UsageError
+from .private_arguments import hide_token
 
 GROUP = "headwater.commands"
 
@@ -19,6 +20,7 @@ _HELP = (
             ("demo", "everything at once, with a shop and a broker of its own", "headwater demo"),
             ("up", "collector and dashboard", "headwater up --kafka localhost:9092"),
             ("serve", "the collector alone", "headwater serve --data ./data"),
+            ("token", "who may send, look or act", "headwater token create --role ingest"),
         ),
     ),
     (
@@ -53,6 +55,8 @@ _ROOM_EXTRAS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; the exit code is 0 fine, 1 bad answer, 2 wrong usage, 3 something is missing."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        hide_token(words)
     debug = "--debug" in words
     try:
         return _run(words)

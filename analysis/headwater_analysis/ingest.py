@@ -30,6 +30,43 @@ class IngestRow:
     last_error: str | None
 
 
+@dataclass(frozen=True)
+class IngestNow:
+    """What only a running collector knows: how fast things go and what room is left; None where it does not say."""
+
+    received_per_second: float | None
+    """Requests, over the last ten seconds, as are the other rates."""
+    acknowledged_per_second: float | None
+    refused_per_second: float | None
+    stored_per_second: float | None
+    """Spans."""
+    waiting_requests: int | None
+    """Requests that wait for the disk."""
+    log_limit_bytes: int | None
+    """Size of the log at which senders are told to come later."""
+    disk_free_bytes: int | None
+    doors: Any
+    """Door → connections, limit, refused, calls."""
+
+
+def ingest_now(source: Source) -> IngestNow | None:
+    """The doors at this moment; None for a store that no collector holds. Raises Unavailable."""
+    state = source.health()
+    if "doors" not in state:
+        return None
+    rates = state.get("per_second") or {}
+    return IngestNow(
+        rates.get("received_requests"),
+        rates.get("acknowledged_requests"),
+        rates.get("refused_requests"),
+        rates.get("stored_spans"),
+        state.get("waiting_requests"),
+        state.get("log_limit_bytes"),
+        state.get("disk_free_bytes"),
+        state["doors"],
+    )
+
+
 def ingest(source: Source) -> IngestRow | None:
     """The newest state of ingest; None while the collector has not said anything yet."""
     rows = select(source, IngestRow, "from ingest_health limit 1")

@@ -4,9 +4,11 @@ import gzip
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,12 +28,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class RemoteSource:
     """A collector at a URL. Connections that no question uses at the moment are kept for the next ones."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
-        """Raises UsageError when the URL is none; connects on the first question."""
+    def __init__(self, url: str, token: str | None = None, tls_ca: Path | None = None) -> None:
+        """Raises UsageError when the URL or the file of certificates is none; connects on the first question."""
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise UsageError(f"{url!r} is no collector's address; write for example http://127.0.0.1:4319.")
         self._parts = parts
+        self._tls = _trusting(tls_ca, parts.hostname) if parts.scheme == "https" else None
         self.url = f"{parts.scheme}://{parts.netloc}"
         self.label = f"collector {self.url}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -131,13 +134,26 @@ class RemoteSource:
         connection.close()
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         host = self._parts.hostname or ""
-        return kind(host, self._parts.port, timeout=timeout)
+        if self._tls is not None:
+            return http.client.HTTPSConnection(host, self._parts.port, timeout=timeout, context=self._tls)
+        return http.client.HTTPConnection(host, self._parts.port, timeout=timeout)
 
     def _gone(self, error: Exception) -> Unavailable:
         if isinstance(error, TimeoutError | socket.timeout):
             return Unavailable(f"The collector at {self.url} does not answer in time.")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return Unavailable(
+                f"The certificate of {self.url} is not trusted ({error.verify_message}); name the file of the "
+                "authority that signed it with --tls-ca FILE."
+            )
+        if isinstance(error, ssl.SSLError):
+            return Unavailable(f"What answers at {self.url} does not speak TLS; try http:// in its address.")
+        if isinstance(error, http.client.BadStatusLine | ConnectionResetError) and self._tls is None:
+            return Unavailable(
+                f"What answers at {self.url} does not speak HTTP; if the collector has a certificate, write "
+                "https:// in its address."
+            )
         return Unavailable(
             f"No collector answers at {self.url}; start one with `headwater serve`, or `headwater demo`, "
             "or name another with --collector."
@@ -161,6 +177,21 @@ def _ended_by(stop: threading.Event, sock: socket.socket) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def _trusting(tls_ca: Path | None, host: str | None) -> ssl.SSLContext:
+    """Raises UsageError for a file that holds no certificates."""
+    if tls_ca is None:
+        return ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=str(tls_ca))
+    except OSError as error:  # SSLError is one
+        reason = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(f"--tls-ca {tls_ca} cannot be used: {reason}.") from None
+    # The collector's own certificate may be named itself, and on this machine its name says nothing.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = host not in _LOOPBACK
+    return context
 
 
 def _has_port(parts: SplitResult) -> bool:

@@ -20,8 +20,9 @@ from .errors import UsageError
 ENVIRONMENT_PREFIX = "HEADWATER_"
 FILE_KEYS = frozenset(
     "api axis capture collector data dead_letters debug every fault filter format group insecure json "
-    "kafka keep_days keep_size last limit max_body max_log no_dashboard orders otlp_grpc otlp_http "
-    "partitions poll rate seconds seed sort status store store_memory theme token topic tui watch web".split()
+    "kafka keep_days keep_size last limit max_body max_connections max_log min_free name no_dashboard orders "
+    "otlp_grpc otlp_http partitions poll rate role seconds seed sign_in sort status store store_memory theme tls_ca "
+    "tls_cert tls_key token topic tui watch web".split()
 )
 """Every command's settings: one file serves all of them, and a key that none has is a mistake."""
 FILE_TABLES = ("clusters",)
@@ -93,6 +94,9 @@ COLLECTOR = Option(
     "collector", "Address of the collector's API.", "http://127.0.0.1:4319", "text", metavar="URL"
 )
 TOKEN = Option("token", "Token for a collector that asks for one.", None, "text")
+TLS_CA = Option(
+    "tls-ca", "Certificates to trust for an https:// collector, in PEM; else the system's.", None, "path"
+)
 STORE = Option("store", "A store file that no collector holds, opened read-only.", None, "path")
 JSON = Option("json", "Print JSON for machines, and nothing else.", False, "flag")
 CONFIG = Option("config", "A TOML file with these settings.", None, "path")
@@ -110,7 +114,9 @@ def read(command: Command, argv: Sequence[str], environ: Mapping[str, str] | Non
     Raises UsageError with the place of a wrong value and what is allowed there.
     """
     environ = os.environ if environ is None else environ
-    options = (*command.options, CONFIG, DEBUG)
+    # Whoever asks a collector may need to know its certificate.
+    asking = (TLS_CA,) if COLLECTOR in command.options else ()
+    options = (*command.options, *asking, CONFIG, DEBUG)
     flags = vars(_parser(command, options).parse_args(argv))
     path = flags.get("config") or environ.get(CONFIG.variable)
     document, origin = _file(Path(path) if path else None)
@@ -202,7 +208,8 @@ def _checked(option: Option, value: Any, place: str) -> Any:
     try:
         return _READERS[option.kind](option, value)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{place} is {value!r}, but takes {error}.") from None
+        shown = "not shown here" if option is TOKEN else repr(value)
+        raise UsageError(f"{place} is {shown}, but takes {error}.") from None
 
 
 def _whole(_option: Option, value: Any) -> int:

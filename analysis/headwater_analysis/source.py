@@ -74,12 +74,17 @@ class Source(Protocol):
         ...
 
 
-def open_source(collector: str | None, token: str | None, store: Path | None) -> Source:
-    """A store file where one is named, else the collector at that address (by default this machine's)."""
+def open_source(
+    collector: str | None, token: str | None, store: Path | None, tls_ca: Path | None = None
+) -> Source:
+    """A store file where one is named, else the collector at that address (by default this machine's).
+
+    `tls_ca` holds the certificates that an https:// collector is checked against, instead of the system's.
+    """
     if store is not None:
         from .local import LocalSource
 
         return LocalSource(store)
     from .remote import RemoteSource
 
-    return RemoteSource(collector or DEFAULT_COLLECTOR, token)
+    return RemoteSource(collector or DEFAULT_COLLECTOR, token, tls_ca)

@@ -57,7 +57,9 @@ def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(SQL, argv)
     form = "json" if settings.json else settings.format
-    with contextlib.closing(open_source(settings.collector, settings.token, settings.store)) as source:
+    with contextlib.closing(
+        open_source(settings.collector, settings.token, settings.store, settings.tls_ca)
+    ) as source:
         if settings.statement is None and sys.stdin.isatty():
             return _prompt(source, form)
         statement = settings.statement

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from platformdirs import user_data_path
 
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
+from .cluster_settings import clusters
+from .data_directory import DATA
 from .kafka.watch import ClusterConfig
-from .receivers.addresses import is_loopback
+from .receivers.addresses import is_loopback, split
 from .store import Retention
+from .tls import Tls
+from .tokens import TokenFile
 
 OPTIONS = (
-    Option("data", "Directory of store and log; made if absent.", user_data_path("headwater"), "path"),
+    DATA,
     Option("otlp-grpc", "Where OTLP over gRPC is received.", "127.0.0.1:4317", "address"),
     Option("otlp-http", "Where OTLP over HTTP is received.", "127.0.0.1:4318", "address"),
     Option("api", "Where questions are answered.", "127.0.0.1:4319", "address"),
@@ -53,7 +52,23 @@ OPTIONS = (
         ("class", "full"),
     ),
     TOKEN,
-    Option("insecure", "Listen beyond this machine without a token.", False, "flag"),
+    Option("tls-cert", "Certificate of the doors and the API, its chain after it, in PEM.", None, "path"),
+    Option("tls-key", "The key of --tls-cert, without a password, in PEM.", None, "path"),
+    Option("insecure", "Listen beyond this machine without a token and without TLS.", False, "flag"),
+    Option(
+        "max-connections",
+        "Connections that each OTLP door takes at once; less where the system grants fewer descriptors.",
+        4096,
+        "whole",
+        metavar="N",
+    ),
+    Option(
+        "min-free",
+        "Megabytes of the disk left to the store; below, senders are told to try again later.",
+        256,
+        "whole",
+        metavar="MB",
+    ),
     Option(
         "max-body",
         "Megabytes of one request, unpacked: an exporter's batch is below one, an agent's may be many.",
@@ -97,7 +112,7 @@ SERVE = Command(
     (
         "headwater serve",
         "headwater serve --data ./data --kafka main=localhost:9092",
-        "headwater serve --otlp-http 0.0.0.0:4318 --token SECRET",
+        "headwater serve --otlp-http 0.0.0.0:4318 --tls-cert cert.pem --tls-key key.pem",
     ),
     options=OPTIONS,
 )
@@ -118,7 +133,14 @@ class CollectorSettings:
     """Patterns; empty means the usual names."""
     capture: str = "class"
     token: str | None = None
+    """Opens everything, beside the tokens of the token file."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     insecure: bool = False
+    max_connections: int = 4096
+    """Of each OTLP door."""
+    min_free: int = 256
+    """Megabytes"""
     max_body: int = 64
     """Megabytes"""
     max_log: int = 2048
@@ -133,15 +155,59 @@ class CollectorSettings:
         """What the store keeps."""
         return Retention(self.keep_days, round(self.keep_size * 1e9))
 
+    @property
+    def scheme(self) -> str:
+        """http, or https with a certificate."""
+        return "http" if self.tls_cert is None else "https"
+
+    def tls(self) -> Tls | None:
+        """The certificate; None without one. Raises UsageError."""
+        return (
+            None if self.tls_cert is None or self.tls_key is None else Tls.load(self.tls_cert, self.tls_key)
+        )
+
+    @property
+    def reachable(self) -> dict[str, str]:
+        """Option and address of each door that other machines can reach."""
+        addresses = {"--otlp-grpc": self.otlp_grpc, "--otlp-http": self.otlp_http, "--api": self.api}
+        return {option: address for option, address in addresses.items() if not is_loopback(address)}
+
+    def check_files(self) -> None:
+        """What `checked` cannot know without looking: certificate and tokens.
+
+        Raises UsageError or TokensBroken.
+        """
+        self.tls()
+        if self.reachable and not (self.insecure or self.token or self.tls_cert):
+            if TokenFile(self.data).read():
+                return
+            option, address = next(iter(self.reachable.items()))
+            raise UsageError(
+                f"{option} {address} can be reached from other machines: make tokens with `headwater token "
+                f"create --role ingest --data {self.data}`, give --token TOKEN or --tls-cert and --tls-key, "
+                "or --insecure if everybody there may read and write."
+            )
+
+    def warnings(self) -> list[str]:
+        """Sentences about what is allowed and still worth knowing."""
+        if not self.reachable:
+            return []
+        where = ", ".join(self.reachable.values())
+        found = []
+        if self.tls_cert is None:
+            found.append(f"What is sent to {where} can be read on its way, tokens included: there is no TLS.")
+        if not self.token and not TokenFile(self.data).read():
+            found.append(f"Everybody who reaches {where} may read and write: there are no tokens.")
+        return found
+
     def checked(self) -> CollectorSettings:
         """Itself; raises UsageError for what must not or cannot be."""
-        for option in ("otlp_grpc", "otlp_http", "api"):
-            address = getattr(self, option)
-            if not is_loopback(address) and not self.token and not self.insecure:
-                raise UsageError(
-                    f"--{option.replace('_', '-')} {address} can be reached from other machines: "
-                    "give --token TOKEN, or --insecure if everybody there may read and write."
-                )
+        for address in (self.otlp_grpc, self.otlp_http, self.api):
+            split(address)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key belong together: give both, or none.")
+        if self.max_connections < 1:
+            raise UsageError("--max-connections must be at least 1.")
         if self.max_body < 1 or self.max_log < 4 * self.max_body:
             raise UsageError(
                 f"--max-log is {self.max_log} MB and --max-body {self.max_body} MB: "
@@ -157,8 +223,8 @@ class CollectorSettings:
 
 
 def from_settings(settings: Settings) -> CollectorSettings:
-    """What `headwater serve` was told. Raises UsageError."""
-    return CollectorSettings(
+    """What `headwater serve` was told. Raises UsageError or TokensBroken."""
+    found = CollectorSettings(
         data=settings.data,
         otlp_grpc=settings.otlp_grpc,
         otlp_http=settings.otlp_http,
@@ -168,73 +234,16 @@ def from_settings(settings: Settings) -> CollectorSettings:
         dead_letters=tuple(settings.dead_letters),
         capture=settings.capture,
         token=settings.token or None,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
         insecure=settings.insecure,
+        max_connections=settings.max_connections,
+        min_free=settings.min_free,
         max_body=settings.max_body,
         max_log=settings.max_log,
         keep_days=settings.keep_days,
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
     ).checked()
-
-
-def clusters(given: tuple[str, ...], tables: Mapping[str, Any]) -> tuple[ClusterConfig, ...]:
-    """Clusters of --kafka and of [clusters.NAME] tables; a flag's addresses win over its table's."""
-    found = {name: _of_table(name, table) for name, table in tables.items()}
-    named: set[str] = set()
-    for number, text in enumerate(given, 1):
-        name, equals, bootstrap = text.rpartition("=")
-        if not equals:
-            name = "kafka" if number == 1 else f"kafka-{number}"
-        if not name or not _is_bootstrap(bootstrap):
-            raise UsageError(f"--kafka is {text!r}, but takes [NAME=]HOST:PORT[,HOST:PORT].")
-        if name in named:
-            raise UsageError(f"--kafka names {name!r} twice; give each cluster a name of its own.")
-        named.add(name)
-        known = found.get(name)
-        found[name] = replace(known, bootstrap=bootstrap) if known else ClusterConfig(name, bootstrap)
-    for name, cluster in found.items():
-        if not cluster.bootstrap:
-            raise UsageError(f'[clusters.{name}] has no bootstrap; add bootstrap = "HOST:PORT".')
-    return tuple(found.values())
-
-
-def _is_bootstrap(text: str) -> bool:
-    return all(re.fullmatch(r"(\[[^\]]+\]|[^:,\s\[\]]+):\d{1,5}", part.strip()) for part in text.split(","))
-
-
-def _of_table(name: str, table: Any) -> ClusterConfig:
-    if not isinstance(table, Mapping):
-        raise UsageError(f"clusters.{name} in the configuration is no table; write [clusters.{name}].")
-    options = dict(_flat(table))
-    read_records = options.pop("read_records", True)
-    if not isinstance(read_records, bool):
-        raise UsageError(f"read_records in [clusters.{name}] takes true or false.")
-    bootstrap = options.pop("bootstrap", None) or options.pop("bootstrap.servers", "")
-    if bootstrap and not _is_bootstrap(str(bootstrap)):
-        raise UsageError(f"bootstrap in [clusters.{name}] is {bootstrap!r}, but takes HOST:PORT[,HOST:PORT].")
-    texts = {key: _secret(name, key, _text(value)) for key, value in options.items()}
-    return ClusterConfig(name, str(bootstrap), texts, read_records)
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """TOML reads the option name security.protocol as a table within a table, unless it is quoted."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _secret(cluster: str, key: str, value: str) -> str:
-    """${NAME} stands for an environment variable, so that no secret needs to lie in a file."""
-
-    def of(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise UsageError(f"{key} in [clusters.{cluster}] needs the environment variable {match[1]}.")
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{(\w+)\}", of, value)
+    found.check_files()
+    return found

@@ -9,8 +9,12 @@ HeadwaterError (analysis)
 │   ├── WrongContentType       415
 │   ├── TooLarge               413 / RESOURCE_EXHAUSTED
 │   ├── NotAllowed             401 / UNAUTHENTICATED
+│   ├── WrongRole              403 / PERMISSION_DENIED
 │   └── TryLater               503 / UNAVAILABLE with a delay: nothing was kept, send it again
-└── LogBroken                  the log directory cannot be used at start
+│       └── TooSlow            likewise, and the connection is closed
+├── LogBroken                  the log directory cannot be used at start
+├── StoreGone                  the store's file was removed or replaced under the collector
+└── TokensBroken               the token file cannot be read, or by too many
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from headwater_analysis.errors import HeadwaterError, Unavailable
 
 # google.rpc.Code
 INVALID_ARGUMENT = 3
+PERMISSION_DENIED = 7
 RESOURCE_EXHAUSTED = 8
 INTERNAL = 13
 UNAVAILABLE = 14
@@ -69,6 +74,13 @@ class NotAllowed(Refused):
     code = UNAUTHENTICATED
 
 
+class WrongRole(Refused):
+    """A token that is good for something else."""
+
+    http_status = 403
+    code = PERMISSION_DENIED
+
+
 class TryLater(Refused):
     """The collector cannot keep the request now."""
 
@@ -80,5 +92,19 @@ class TryLater(Refused):
         self.retry_seconds = retry_seconds
 
 
+class TooSlow(TryLater):
+    """The request did not arrive within its time."""
+
+
 class LogBroken(HeadwaterError):
     """The log directory cannot be read or written at start."""
+
+
+class StoreGone(HeadwaterError):
+    """The store's file was removed or replaced while it is open."""
+
+
+class TokensBroken(HeadwaterError):
+    """The token file is none, or can be read by others than its owner."""
+
+    exit_code = 3

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 
-from headwater_analysis.settings import read
+from headwater_analysis.settings import note, read
 
-from .api.server import ApiServer
 from .config import SERVE, CollectorSettings, from_settings
+from .connections import raise_descriptor_limit
 from .counters import IngestCounters
+from .doors import Addresses, Doors
 from .kafka.watch import KafkaWatch
 from .log import AppendLog, LogBounds
 from .pipeline import Pipeline, PipelineBounds
-from .receivers.intake import DoorBounds, Intake
-from .receivers.otlp_grpc import OtlpGrpcDoor
-from .receivers.otlp_http import OtlpHttpDoor
 from .store import Store
 
 MEGABYTE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """HOST:PORT of each door, as taken."""
-
-    otlp_grpc: str
-    otlp_http: str
-    api: str
-
-    def write(self, data: Path, **more: str) -> None:
-        """Write addresses.json, whole or not at all."""
-        temporary = data / f".addresses.{os.getpid()}.json"
-        temporary.write_text(json.dumps({**asdict(self), **more}, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(data / "addresses.json")
 
 
 class Collector:
@@ -51,7 +29,7 @@ class Collector:
     def __init__(self, settings: CollectorSettings) -> None:
         self.settings = settings.checked()
         self._parts: AsyncExitStack | None = None
-        self._health: Callable[[], dict[str, object]] = dict
+        self._doors: Doors | None = None
 
     async def start(self) -> Addresses:
         """Take the store, then the log, then what writes, then the doors. A failed start leaves nothing open.
@@ -65,13 +43,16 @@ class Collector:
 
     async def _start(self, parts: AsyncExitStack) -> Addresses:
         settings = self.settings
+        settings.check_files()
         counters = IngestCounters(version("headwater"))
         path, keep = settings.data / "headwater.duckdb", settings.retention
         store = await asyncio.to_thread(Store.open, path, memory_limit=settings.store_memory, retention=keep)
         parts.push_async_callback(asyncio.to_thread, store.close)
 
         most = settings.max_log * MEGABYTE
-        log = AppendLog(settings.data / "log", LogBounds(most_bytes=most))
+        log = AppendLog(
+            settings.data / "log", LogBounds(most_bytes=most, free_bytes=settings.min_free * MEGABYTE)
+        )
         bounds = PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
         pipeline = Pipeline(store, log, counters, bounds)
         await asyncio.to_thread(log.open, Pipeline.stored_position(store))
@@ -89,21 +70,10 @@ class Collector:
         )
         await watch.start()
         parts.push_async_callback(watch.stop)
-        self._health = lambda: {**pipeline.health(), "clusters": watch.status()}
-        api = ApiServer(store, settings.api, health=self.health, token=settings.token)
-        api_address = await api.start()
-        parts.push_async_callback(api.stop)
-
-        door_bounds = DoorBounds(body_bytes=settings.max_body * MEGABYTE)
-        intake = Intake(log, counters, token=settings.token, bounds=door_bounds)
-        http = OtlpHttpDoor(intake, settings.otlp_http)
-        http_address = await http.start()
-        parts.push_async_callback(http.stop)
-        grpc = OtlpGrpcDoor(intake, settings.otlp_grpc)
-        grpc_address = await grpc.start()
-        parts.push_async_callback(grpc.stop)
-
-        addresses = Addresses(grpc_address, http_address, api_address)
+        self._doors = doors = Doors(
+            settings, store, log, counters, lambda: {**pipeline.health(), "clusters": watch.status()}
+        )
+        addresses = await doors.open(parts)
         parts.callback((settings.data / "addresses.json").unlink, missing_ok=True)
         addresses.write(settings.data)
         return addresses
@@ -116,13 +86,14 @@ class Collector:
 
     def health(self) -> dict[str, object]:
         """What the doors counted, what waits, and each cluster's state."""
-        return self._health()
+        return {} if self._doors is None else self._doors.health()
 
 
 async def _serve(settings: CollectorSettings) -> None:
     collector = Collector(settings)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+    raise_descriptor_limit()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     addresses = await collector.start()
@@ -130,10 +101,12 @@ async def _serve(settings: CollectorSettings) -> None:
     gc.freeze()  # what is loaded stays: looking through it again and again would cost each batch
     sys.stdout.write(
         f"headwater collector on {settings.data}\n"
-        f"  OTLP/gRPC  {addresses.otlp_grpc}\n  OTLP/HTTP  http://{addresses.otlp_http}\n"
-        f"  API        http://{addresses.api}\n"
+        f"  OTLP/gRPC  {addresses.otlp_grpc}\n  OTLP/HTTP  {settings.scheme}://{addresses.otlp_http}\n"
+        f"  API        {settings.scheme}://{addresses.api}\n"
     )
     sys.stdout.flush()
+    for sentence in settings.warnings():
+        note(sentence)
     try:
         await ended.wait()
         for number in (signal.SIGINT, signal.SIGTERM):

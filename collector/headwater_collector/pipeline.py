@@ -20,6 +20,7 @@ from .log_segment import LogRecord
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
 from .store import Store, Writer, append_spans
+from .store_file import StoreFile
 
 SECOND = 1_000_000_000
 
@@ -71,7 +72,7 @@ class Pipeline:
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
         self._recent: dict[str, int] = {}
-        self._oldest_unstored_ns: int | None = None
+        self._store_file = StoreFile(store.path)
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
         self._flush_seconds = self._give_up_at = 0.0
@@ -106,14 +107,11 @@ class Pipeline:
 
     def health(self) -> dict[str, object]:
         """The counters, and what waits; the columns of ingest_samples without the time."""
-        oldest = self._oldest_unstored_ns
-        unstored = self._log.unread_bytes(self._position)
         row = self._counters.row()
         row["last_error"] = row["last_error"] or self._log.last_error
         row["log_bytes"] = self._log.total_bytes()
-        row["unstored_bytes"] = unstored
-        age = (time.time_ns() - oldest) / SECOND if oldest is not None and unstored else 0.0
-        row["oldest_unstored_seconds"] = round(max(age, 0.0), 3)
+        row["unstored_bytes"] = self._log.unread_bytes(self._position)
+        row["oldest_unstored_seconds"] = round(self._log.oldest_seconds(self._position), 3)
         return row
 
     def _run(self) -> None:
@@ -131,6 +129,12 @@ class Pipeline:
 
     def _step(self) -> bool:
         """Wait for work, do a batch of it; False when stopping and nothing is left."""
+        if self._store.down:
+            self._store.revive()
+            self._position = self.stored_position(
+                self._store
+            )  # the commit that failed may be there all the same
+            self._decoder = Decoder()
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
         if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):
             self._sample()
@@ -139,15 +143,13 @@ class Pipeline:
             self._rest()
             return True
         self._linger()
+        self._store_file.check()
         records, position = self._log.read(self._position, self._bounds.batch_bytes)
-        if records:
-            self._oldest_unstored_ns = records[0].received_at_ns
         began = time.monotonic()
         self._store_records(records, position)
         self._flush_seconds = time.monotonic() - began
         self._stored_at = time.monotonic()
         self._since_checkpoint += sum(len(record.body) for record in records)
-        self._oldest_unstored_ns = None
         self._counters.failed(None)
         if self._since_checkpoint >= self._bounds.checkpoint_bytes:
             self._checkpoint()
@@ -156,8 +158,6 @@ class Pipeline:
 
     def _linger(self) -> None:
         """Gather more while it is worth it: at low rates a commit is cheap, so what came shows at once."""
-        if self._oldest_unstored_ns is None:
-            self._oldest_unstored_ns = time.time_ns()
         until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
         while not self._stopping.is_set():
             left = until - time.monotonic()
@@ -271,6 +271,7 @@ class Pipeline:
     def _checkpoint(self) -> None:
         position = self._position
         # Only a checkpointed store is a reason to forget the log; one that is busy is asked again.
+        self._store_file.check()
         if self._store.checkpoint():
             self._log.forget(position)
             self._since_checkpoint = 0

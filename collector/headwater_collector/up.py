@@ -12,14 +12,16 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from secrets import token_urlsafe
 from types import FrameType
 
 from headwater_analysis.errors import HeadwaterError, Unavailable
 from headwater_analysis.settings import Command, Settings, read
 
 from .config import OPTIONS, from_settings
-from .main import Addresses
+from .doors import Addresses
 from .receivers.addresses import free_address, split
+from .tokens import TokenFile
 
 UP = Command(
     "up",
@@ -110,14 +112,19 @@ def run(argv: list[str]) -> int:
     children: list[subprocess.Popen[bytes]] = []
     try:
         since = time.time()
-        serve = child("serve", serve_arguments(settings), wanted.token)
+        # Where tokens are asked for, the dashboard gets one that lasts as long as this command.
+        secured = TokenFile(wanted.data).stamp() is not None
+        token = wanted.token or (token_urlsafe(32) if secured else None)
+        serve = child("serve", serve_arguments(settings), token)
         children.append(serve)
         addresses = wait_for_addresses(wanted.data, serve, since)
         web = free_address(settings.web)
-        arguments = [f"--collector=http://{addresses.api}", f"--web={web}"]
+        arguments = [f"--collector={wanted.scheme}://{addresses.api}", f"--web={web}"]
+        if wanted.tls_cert is not None:
+            arguments.append(f"--tls-ca={wanted.tls_cert}")
         if settings.config is not None:
             arguments.append(f"--config={settings.config}")
-        dashboard = child("dashboard", arguments, wanted.token)
+        dashboard = child("dashboard", arguments, token)
         children.append(dashboard)
         addresses.write(wanted.data, web=web)
         wait_for_port(web, dashboard)

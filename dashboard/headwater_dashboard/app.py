@@ -1,5 +1,6 @@
 """``create_app(source)``: the dashboard as one Dash application on FastAPI; nothing is made at import."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -12,6 +13,7 @@ from .callbacks import register
 from .guard import LocalOnly
 from .live import Live
 from .parts import aria
+from .sign_in import SignIn
 from .theme import css
 
 _INDEX = """<!DOCTYPE html>
@@ -34,8 +36,13 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(source: Source, local_only: bool = True) -> Dash:
-    """The application; ``app.server`` is what to serve, ``app.live.stop()`` closes the source."""
+def create_app(
+    source: Source, local_only: bool = True, check_token: Callable[[str], str | None] | None = None
+) -> Dash:
+    """The application; ``app.server`` is what to serve, ``app.live.stop()`` closes the source.
+
+    With ``check_token``, which says what is wrong with a token, everybody must sign in.
+    """
     app = Dash(
         "headwater_dashboard",
         title="headwater",
@@ -51,6 +58,8 @@ def create_app(source: Source, local_only: bool = True) -> Dash:
     register(app, live)
     server: Any = app.server
     server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    if check_token is not None:
+        server.add_middleware(SignIn, check=check_token)
     server.add_middleware(LocalOnly, active=local_only)
     # Dash looks for the assets on the first request and answers that one without them: the first page would be dead.
     app._setup_server()  # type: ignore[no-untyped-call]

@@ -5,12 +5,14 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import uvicorn
 
-from headwater_analysis.errors import Unavailable, UsageError
-from headwater_analysis.settings import COLLECTOR, STORE, TOKEN, Command, Option, read
+from headwater_analysis.errors import HeadwaterError, Unavailable, UsageError
+from headwater_analysis.settings import COLLECTOR, STORE, TOKEN, Command, Option, Settings, read
 from headwater_analysis.source import open_source
 
 from .app import create_app
@@ -28,7 +30,12 @@ DASHBOARD = Command(
         TOKEN,
         STORE,
         Option("web", "Where the dashboard listens.", "127.0.0.1:8050", "address"),
-        Option("insecure", "Listen beyond this machine; everybody there can read everything.", False, "flag"),
+        Option(
+            "sign-in", "Ask for a token on this machine, too; beyond it that is so anyway.", False, "flag"
+        ),
+        Option(
+            "insecure", "Listen beyond this machine without signing in: everybody can read.", False, "flag"
+        ),
     ),
 )
 LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -38,14 +45,14 @@ def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(DASHBOARD, argv)
     host = settings.web.rpartition(":")[0]
-    if host not in LOCAL and not settings.insecure:
-        raise UsageError(
-            f"--web {settings.web} can be reached from other machines: say --insecure if that is meant."
-        )
+    local = host in LOCAL
+    check = None
+    if settings.sign_in or not (local or settings.insecure):
+        check = _token_check(settings)
     sock = listening(settings.web)
-    source = open_source(settings.collector, settings.token, settings.store)
+    source = open_source(settings.collector, settings.token, settings.store, settings.tls_ca)
     logging.getLogger("dash").setLevel(logging.WARNING)
-    app = create_app(source, local_only=host in LOCAL)
+    app = create_app(source, local_only=local, check_token=check)
     port = sock.getsockname()[1]
     sys.stdout.write(f"headwater dashboard on http://{host}:{port} for {source.label}\n")
     sys.stdout.flush()
@@ -56,6 +63,29 @@ def run(argv: list[str]) -> int:
     finally:
         app.live.stop()
     return 0
+
+
+def _token_check(settings: Settings) -> Callable[[str], str | None]:
+    """Asks the collector about a token. Raises UsageError where it lets in everybody, or there is none."""
+    if settings.store is not None:
+        raise UsageError(
+            "A store file knows no tokens to sign in with: say --insecure, or name a --collector."
+        )
+
+    def why_not(token: str | None) -> str | None:
+        try:
+            with closing(open_source(settings.collector, token, None, settings.tls_ca)) as source:
+                source.health()
+        except HeadwaterError as error:
+            return str(error)
+        return None
+
+    if why_not(None) is None:
+        raise UsageError(
+            f"--web {settings.web} needs people to sign in, and the collector asks for no token: make one with "
+            "`headwater token create --role viewer`, or say --insecure if everybody may read."
+        )
+    return why_not
 
 
 async def _serve(application: Any, sock: socket.socket) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from headwater_analysis.errors import QueryFailed, QueryRefused, Unavailable
 from headwater_analysis.remote import RemoteSource
+from headwater_collector.access import Access
 from headwater_collector.api.server import ApiServer
 from headwater_collector.api.sql import SqlLimits
 from headwater_collector.store.store import Store
@@ -48,7 +49,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 async def serving(
     store: Store, token: str | None = None, limits: SqlLimits | None = None
 ) -> AsyncIterator[RemoteSource]:
-    server = ApiServer(store, "127.0.0.1:0", health=lambda: {"state": "fine"}, token=token, limits=limits)
+    server = ApiServer(
+        store, "127.0.0.1:0", health=lambda: {"state": "fine"}, access=Access(token), limits=limits
+    )
     address = await server.start()
     source = RemoteSource(f"http://{address}", token)
     try:

@@ -71,6 +71,20 @@ def test_a_question_that_is_too_large_is_refused_before_it_is_read(store: Store,
         assert post(url, b'{"sql": "select 1"}')[0] == 200
 
 
+def test_a_question_that_drips_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headwater_collector.api.server.READ_SECONDS", 0.3)
+    with api.serving(store) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), 20) as connection:
+            head = f"POST /v1/sql HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n"
+            connection.sendall(head.encode() + b'{"sql"')
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"did not arrive within 0.3 s" in answer
+
+
 def test_a_question_whose_asker_has_gone_is_ended(store: Store) -> None:
     body = json.dumps({"sql": FOREVER}).encode()
     with api.serving(store) as url:
@@ -154,7 +168,7 @@ def test_a_path_that_is_none_says_which_there_are(store: Store, method: str, pat
         status, answer = post(url, b"", path, method)
     assert status == 404
     assert answer["error"] == (
-        f"There is no {method} {path}; there are POST /v1/sql, GET /v1/changes and GET /v1/health."
+        f"There is no {method} {path}; there are POST /v1/sql, GET /v1/changes, GET /v1/health and GET /metrics."
     )
 
 

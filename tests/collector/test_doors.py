@@ -264,8 +264,8 @@ def test_errors_are_what_google_rpc_reads() -> None:
 
 
 def test_unpacking_takes_members_one_after_another() -> None:
-    from headwater_collector.receivers.otlp_http import unpack
+    from headwater_collector.receivers.unpack import gunzip
 
     packed = gzip.compress(b"one") + gzip.compress(b"two")
-    assert unpack(packed, 100) == b"onetwo"
-    assert zlib.crc32(unpack(gzip.compress(b"x" * 99), 99)) == zlib.crc32(b"x" * 99)
+    assert gunzip(packed, 100) == b"onetwo"
+    assert zlib.crc32(gunzip(gzip.compress(b"x" * 99), 99)) == zlib.crc32(b"x" * 99)

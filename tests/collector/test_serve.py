@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -91,6 +94,37 @@ def test_it_ends_cleanly(tmp_path: Path, ending: signal.Signals) -> None:
     assert not (tmp_path / "addresses.json").exists()
     with duckdb.connect(str(tmp_path / "headwater.duckdb"), read_only=True) as store:
         assert store.execute("select count(*) from spans where trace_id = ?", [trace]).fetchall() == [(1,)]
+
+
+def test_asked_to_end_while_services_send_it_has_all_that_it_acknowledged(tmp_path: Path) -> None:
+    collector = start_collector(tmp_path)
+    acknowledged: set[str] = set()
+    enough = threading.Event()
+
+    def service() -> None:
+        own = CollectorProcess(collector.process, tmp_path, collector.addresses)
+        with contextlib.suppress(OSError, http.client.HTTPException):  # the door closes in the end
+            while True:
+                trace = a_trace_id()
+                if own.send(a_request(a_span(trace_id=trace)).SerializeToString()).status == 200:
+                    acknowledged.add(trace)
+                if len(acknowledged) > 100:
+                    enough.set()
+        own.close()
+
+    services = [threading.Thread(target=service) for _ in range(4)]
+    for one in services:
+        one.start()
+    assert enough.wait(30)
+    assert collector.stop() == 0
+    for one in services:
+        one.join()
+    with duckdb.connect(str(tmp_path / "headwater.duckdb"), read_only=True) as store:
+        stored = {trace for (trace,) in store.execute("select trace_id from spans").fetchall()}
+    assert acknowledged <= stored
+    assert collector.process.stdout is not None
+    assert "Traceback" not in collector.process.stdout.read()
+    collector.process.stdout.close()
 
 
 def test_it_says_where_it_listens(tmp_path: Path) -> None:

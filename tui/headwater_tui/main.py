@@ -34,7 +34,7 @@ _THEMES = {"dark": "textual-dark", "light": "textual-light", "ansi": "textual-an
 def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(TUI, argv)
-    source = open_source(settings.collector, settings.token, settings.store)
+    source = open_source(settings.collector, settings.token, settings.store, settings.tls_ca)
     from .app import HeadwaterApp
 
     app = HeadwaterApp(source, settings.location or "/")

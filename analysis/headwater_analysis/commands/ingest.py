@@ -1,5 +1,7 @@
 """`headwater ingest`: is what services send arriving, and is it kept."""
 
+from dataclasses import asdict
+
 from headwater_analysis import format as fmt
 from headwater_analysis import ingest as question
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, read
@@ -18,9 +20,9 @@ def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(INGEST, argv)
     with opened(settings) as source:
-        row = question.ingest(source)
+        row, now = question.ingest(source), question.ingest_now(source)
     if settings.json:
-        print_json(row)
+        print_json(None if row is None else {**asdict(row), "now": None if now is None else asdict(now)})
         return 0
     if row is None:
         empty("The collector has not counted anything yet.")
@@ -45,8 +47,32 @@ def run(argv: list[str]) -> int:
     fields += [
         (f"  {reason}", fmt.count(count)) for reason, count in sorted((row.quarantine_reasons or {}).items())
     ]
-    print_fields(fields, 20)
+    print_fields([*fields, *_now(now)], 20)
     return 0
+
+
+def _now(now: question.IngestNow | None) -> list[tuple[str, str]]:
+    if now is None:
+        return []
+    return [
+        ("at the moment", ""),
+        ("  received", fmt.rate(now.received_per_second)),
+        ("  acknowledged", fmt.rate(now.acknowledged_per_second)),
+        ("  refused", fmt.rate(now.refused_per_second)),
+        ("  spans stored", fmt.rate(now.stored_per_second)),
+        ("  wait for the disk", f"{fmt.count(now.waiting_requests)} requests"),
+        ("  log may grow to", f"{fmt.count(now.log_limit_bytes)} bytes"),
+        ("  disk left", f"{fmt.count(now.disk_free_bytes)} bytes"),
+        *((f"  {door}", _door(values)) for door, values in sorted(now.doors.items())),
+    ]
+
+
+def _door(values: dict[str, int]) -> str:
+    parts = [f"{fmt.count(values['calls'])} calls"] if "calls" in values else []
+    if "connections" in values:
+        parts.append(f"{fmt.count(values['connections'])} connections")
+        parts.append(f"{fmt.count(values['refused'])} turned away")
+    return ", ".join([*parts, f"at most {fmt.count(values['limit'])}"])
 
 
 def _ms(seconds: float | None) -> float | None:

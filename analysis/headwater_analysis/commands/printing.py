@@ -22,8 +22,8 @@ _TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quie
 
 
 def opened(settings: Settings) -> "closing[Source]":
-    """The source that --collector, --token and --store name, closed at the end of a ``with``."""
-    return closing(open_source(settings.collector, settings.token, settings.store))
+    """The source that --collector, --token, --tls-ca and --store name, closed at the end of a ``with``."""
+    return closing(open_source(settings.collector, settings.token, settings.store, settings.tls_ca))
 
 
 def count_of(number: int | None, word: str) -> str:

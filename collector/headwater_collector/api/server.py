@@ -1,9 +1,9 @@
-"""The collector's own API: POST /v1/sql, GET /v1/changes, GET /v1/health."""
+"""The collector's own API: POST /v1/sql, GET /v1/changes, GET /v1/health, GET /metrics."""
 
 import asyncio
 import gzip
-import hmac
 import io
+import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -18,9 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed, QueryRefused
 from headwater_analysis.source import write_csv
+from headwater_collector.access import Access
 from headwater_collector.asgi_server import AsgiServer
+from headwater_collector.connections import ConnectionBounds
+from headwater_collector.errors import NotAllowed, Refused
 from headwater_collector.store.store import Store
 
+from . import metrics
 from .changes import ChangeStream
 from .sql import Busy, Question, SqlLimits, SqlRunner, Table, TookTooLong, json_rows
 
@@ -28,6 +32,8 @@ ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 MAX_BODY = 4 << 20
 """Bytes of a question with its parameters."""
+READ_SECONDS = 30.0
+"""For which a question may take to arrive."""
 
 MIN_GZIP = 4096
 """Bytes of an answer from which on packing is worth its time, where the asker takes it."""
@@ -53,8 +59,10 @@ class ApiServer:
         address: str,
         *,
         health: Callable[[], dict[str, object]],
-        token: str | None = None,
+        access: Access | None = None,
         limits: SqlLimits | None = None,
+        connections: ConnectionBounds | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         limits = limits or SqlLimits()
         self._runner = SqlRunner(store, limits)
@@ -70,30 +78,36 @@ class ApiServer:
                 Route("/v1/sql", self._sql, methods=["POST"]),
                 Route("/v1/changes", self._stream),
                 Route("/v1/health", self._state),
+                Route("/metrics", self._metrics),
             ],
             exception_handlers={404: _no_such_path, 405: _no_such_path, Exception: _unforeseen},
         )
         host = address.rpartition(":")[0].strip("[]")
-        self._server = AsgiServer(_Guarded(app, host, token), address, "--api")
+        guarded = _Guarded(app, host, access or Access())
+        self.server = AsgiServer(guarded, address, "--api", bounds=connections, tls=tls)
 
     async def start(self) -> str:
         """Opens the door; gives the address taken."""
         self._changes.open()
-        return await self._server.start()
+        return await self.server.start()
 
     async def stop(self) -> None:
         """Ends the change streams and what still runs, answers whoever waits, closes the door."""
         self._changes.close()
         self._runner.stop()
-        await self._server.stop()
+        await self.server.stop()
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _sql(self, request: Request) -> Response:
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY:
-                return _error(413, f"A question takes at most {MAX_BODY >> 20} MiB.")
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > MAX_BODY:
+                        return _error(413, f"A question takes at most {MAX_BODY >> 20} MiB.")
+        except TimeoutError:
+            return _error(408, f"The question did not arrive within {READ_SECONDS:g} s; send it again.")
         try:
             question = orjson.loads(body)
             statement, params = question["sql"], question.get("params", [])
@@ -157,6 +171,9 @@ class ApiServer:
     async def _state(self, _request: Request) -> Response:
         return Response(orjson.dumps(self._health(), default=str), media_type="application/json")
 
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(metrics.render(self._health()), headers={"content-type": metrics.CONTENT_TYPE})
+
 
 async def _gone(request: Request) -> None:
     """Returns when whoever asked has closed the connection."""
@@ -165,11 +182,11 @@ async def _gone(request: Request) -> None:
 
 
 class _Guarded:
-    """Asks for the token where there is one; on loopback refuses a foreign Host (DNS rebinding) or Origin."""
+    """Asks for a token where one is needed; on loopback refuses a foreign Host (DNS rebinding) or Origin."""
 
-    def __init__(self, app: ASGIApp, host: str, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, host: str, access: Access) -> None:
         self._app = app
-        self._token = token.encode() if token else None
+        self._access = access
         self._local = host in LOOPBACK
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -187,10 +204,12 @@ class _Guarded:
             origin = headers.get(b"origin", b"").decode("latin-1")
             if origin and urlsplit(origin).hostname not in LOOPBACK:
                 return _error(403, f"This collector answers no page of {origin!r}.")
-        if self._token is not None:
-            given = headers.get(b"authorization", b"").removeprefix(b"Bearer ").strip()
-            if not hmac.compare_digest(given, self._token):
-                return _error(401, "This collector asks for a token; give it with --token.")
+        try:
+            self._access.check(headers.get(b"authorization"), "viewer")
+        except NotAllowed:
+            return _error(401, "This collector asks for a token; give it with --token.")
+        except Refused as error:
+            return _error(error.http_status, str(error))
         return self._app
 
 
@@ -227,7 +246,7 @@ def arrow_bytes(table: Table) -> bytes:
 async def _no_such_path(request: Request, _error_seen: Exception) -> Response:
     return _error(
         404, f"There is no {request.method} {request.url.path}; there are POST /v1/sql, "
-        "GET /v1/changes and GET /v1/health."
+        "GET /v1/changes, GET /v1/health and GET /metrics."
     )  # fmt: skip
 
 
@@ -236,5 +255,9 @@ async def _unforeseen(_request: Request, error: Exception) -> Response:
 
 
 def _error(status: int, sentence: str) -> Response:
-    headers = {"retry-after": "2"} if status == 503 else {}
+    headers = {
+        503: {"retry-after": "2"},
+        401: {"www-authenticate": "Bearer"},
+        408: {"connection": "close"},
+    }.get(status, {})
     return Response(orjson.dumps({"error": sentence}), status, media_type="application/json", headers=headers)

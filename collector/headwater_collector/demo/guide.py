@@ -4,7 +4,7 @@ import contextlib
 
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.remote import RemoteSource
-from headwater_collector.main import Addresses
+from headwater_collector.doors import Addresses
 
 _WHOLE = """
     select flow_id from flows where len(services) >= 4 and len(topics) >= 3 order by started_at limit 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.settings import Settings
-from headwater_collector.main import Addresses
+from headwater_collector.doors import Addresses
 
 from .guide import first_flow
 from .services import Services

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from headwater_analysis.errors import Unavailable, UsageError
+from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import Command, Option, Settings, note
-from headwater_collector.asgi_server import bind
-from headwater_collector.config import CollectorSettings, clusters
+from headwater_collector.cluster_settings import clusters
+from headwater_collector.config import CollectorSettings
 from headwater_collector.errors import PortInUse
 from headwater_collector.kafka.watch import ClusterConfig
+from headwater_collector.receivers.addresses import listen
 
 from .services import FAULTS
 
@@ -78,21 +79,18 @@ def collector_settings(settings: Settings, data: Path, watched: ClusterConfig) -
         poll=settings.poll,
         # The demo's own made-up messages may be shown whole; a team's are not unless it says so.
         capture="full",
+        min_free=32,  # a demo on a small disk should still show something
     )
 
 
 def free_door(address: str, option: str) -> str:
     """The address, or another port beside it where it is taken, which is said."""
     try:
-        sock = bind(address, option)
+        sock = listen(address, option)
     except PortInUse:
         host = address.rpartition(":")[0]
-        sock = bind(f"{host}:0", option)
+        sock = listen(f"{host}:0", option)
         note(f"{address} is in use; taking port {sock.getsockname()[1]} instead ({option} chooses).")
-    except OSError as error:
-        raise Unavailable(
-            f"{address} cannot be opened: {error.strerror}; choose another with {option}."
-        ) from None
     port = sock.getsockname()[1]
     sock.close()
     return f"{address.rpartition(':')[0]}:{port}"

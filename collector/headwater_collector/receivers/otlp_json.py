@@ -45,24 +45,28 @@ def parse_json(body: bytes) -> tuple[dict[str, Any], bool]:
     return document, repaired
 
 
-def check_json(body: bytes, keys: tuple[str, str, str]) -> tuple[int, bool]:
+def check_json(body: bytes, keys: tuple[str, str, str]) -> tuple[int, int, bool]:
     """Parse and look at the outer shape, such as resourceSpans, scopeSpans, spans. Raises Malformed.
 
-    Returns how many of the innermost there are, and whether the outermost was there at all.
+    Returns how many of the innermost there are, how many of them are no objects, and whether the outermost
+    was there at all.
     """
     document, _ = parse_json(body)
     level: list[Any] = [document]
     for key in keys:
         below: list[Any] = []
         for holder in level:
-            entries = holder.get(key) if isinstance(holder, dict) else None
+            if not isinstance(holder, dict):
+                raise Malformed(f"The body is no OTLP/JSON: what should hold {key} is no object.")
+            entries = holder.get(key)
             if entries is None:
                 continue
             if not isinstance(entries, list):
                 raise Malformed(f"The body is no OTLP/JSON: {key} is not a list.")
             below.extend(entries)
         level = below
-    return len(level), document.get(keys[0]) is not None or not document
+    wrong = sum(not isinstance(one, dict) for one in level)
+    return len(level), wrong, document.get(keys[0]) is not None or not document
 
 
 def _objects(holder: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:

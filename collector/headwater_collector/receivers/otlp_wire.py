@@ -71,6 +71,48 @@ def _walk(data: bytes, at: int, end: int, level: int) -> int:
     return found
 
 
+def mend(body: bytes) -> tuple[bytes, int, int]:
+    """What is framed of a request that `check_framing` refuses: its bytes, its spans, and how often it was cut.
+
+    A part whose inside breaks off keeps what stands before the fault. Raises Malformed where the fault lies
+    outside all parts: nothing tells then where the next one would begin.
+    """
+    return _mend(body, 0)
+
+
+def _mend(data: bytes, level: int) -> tuple[bytes, int, int]:
+    out: list[bytes] = []
+    found = cuts = at = 0
+    end = len(data)
+    while at < end:
+        begin = at
+        try:
+            tag, at = _varint(data, at, end)
+            field, wire = tag >> 3, tag & 7
+            if field == 0 or (field == _CHILDREN[level] and wire != LENGTH):
+                raise Malformed(f"The body is no OTLP: the {_LEVELS[level]} holds a field of the wrong type.")
+            if wire != LENGTH:
+                at = _skip(data, at, end, wire)
+                out.append(data[begin:at])
+                continue
+            length, at = _varint(data, at, end)
+            if at + length > end:
+                raise Malformed(f"The body is no OTLP: a part is longer than the {_LEVELS[level]} around it.")
+        except Malformed:
+            if level == 0:
+                raise
+            return b"".join(out), found, cuts + 1
+        part, at = data[at : at + length], at + length
+        if field != _CHILDREN[level] or level == len(_CHILDREN) - 1:
+            found += field == _CHILDREN[level]
+            out.append(data[begin:at])
+            continue
+        inner, inner_found, inner_cuts = _mend(part, level + 1)
+        out.append(field_bytes(field, inner))
+        found, cuts = found + inner_found, cuts + inner_cuts
+    return b"".join(out), found, cuts
+
+
 def _skip(data: bytes, at: int, end: int, wire: int) -> int:
     if wire == VARINT:
         return _varint(data, at, end)[1]
@@ -142,6 +184,11 @@ def field_bytes(number: int, data: bytes) -> bytes:
     return bytes((number << 3 | LENGTH,)) + _number(len(data)) + data
 
 
+def number_field(number: int, value: int) -> bytes:
+    """A whole-number field of a number up to 15."""
+    return bytes((number << 3,)) + _number(value)
+
+
 def _number(value: int) -> bytes:
     out = bytearray()
     while value >= 0x80:
@@ -156,9 +203,9 @@ def status_bytes(code: int, message: str, retry_seconds: int | None = None) -> b
 
     Written by hand: the package that holds these two messages is not among OTLP's own.
     """
-    status = bytes((0x08,)) + _number(code) + field_bytes(2, message.encode())
+    status = number_field(1, code) + field_bytes(2, message.encode())
     if retry_seconds is not None:
-        delay = field_bytes(1, bytes((0x08,)) + _number(retry_seconds))
+        delay = field_bytes(1, number_field(1, retry_seconds))
         detail = field_bytes(1, b"type.googleapis.com/google.rpc.RetryInfo") + field_bytes(2, delay)
         status += field_bytes(3, detail)
     return status

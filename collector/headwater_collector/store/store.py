@@ -35,6 +35,9 @@ class Store:
         self._listeners: list[Listener] = []
         self._upkeep: Upkeep | None = None
         self._closed = False
+        self._open_again: Callable[[], duckdb.DuckDBPyConnection] | None = None
+        self.down = False
+        """DuckDB met an error that it calls fatal, such as a full disk while it checkpoints: see `revive`."""
         self.writes = 0
         """Transactions committed since the store was opened."""
 
@@ -59,6 +62,7 @@ class Store:
         except BaseException:
             lock.release()
             raise
+        store._open_again = lambda: _connect(path, memory_limit, threads)
         if retention is not None:
             store._upkeep = Upkeep(store, retention)
             store._upkeep.start()
@@ -75,7 +79,8 @@ class Store:
             try:
                 result = work(writer)
                 self._writer.execute("commit")
-            except BaseException:
+            except BaseException as error:
+                self.down = self.down or isinstance(error, duckdb.FatalException)
                 _rollback(self._writer)
                 raise
             self.writes += 1
@@ -111,7 +116,24 @@ class Store:
                 self._writer.execute("checkpoint")
             except duckdb.TransactionException:
                 return False
+            except duckdb.FatalException:
+                self.down = True
+                raise
         return True
+
+    def revive(self) -> None:
+        """Opens the file again after a fatal error: DuckDB answers nothing more until then.
+
+        Raises what `open` raises while the cause lasts, and can be called again.
+        """
+        with self._write_lock, self._cursor_lock:
+            if self._closed or self._open_again is None:
+                return
+            self._writer.close()
+            self._root.close()
+            self._root = self._open_again()
+            self._writer = self._root.cursor()
+            self.down = False
 
     def size_bytes(self) -> int:
         """Size of the file and its log on disk."""
