@@ -108,10 +108,10 @@ def avro(address: str, topic: str) -> None:
             "value.deserializer": AvroDeserializer(registry, schema),
         }
     )
-    consumer.subscribe([topic])
     for i in range(NUMBER):
         producer.produce(topic, value={"i": i})
     producer.flush(10)
+    consumer.subscribe([topic])
     seen = 0
     while seen < NUMBER:
         message = consumer.poll(1.0)

@@ -35,7 +35,7 @@ def test_the_body_after_poll_has_the_senders_span_as_parent(confluent: Confluent
             len(confluent.spans("process")),
         )
         with confluent.tracer.start_as_current_span("work"):
-            producer.produce("invoices", b"x")
+            producer.produce("invoices", b"x", partition=0)
     assert consumer.poll(0.1) is None
     assert not trace.get_current_span().get_span_context().is_valid
     producer.flush(10)
