@@ -184,7 +184,7 @@ def many(
         guard.settle("metrics", _count_many, source, measure, records, started_ns)
     ambient = ambient_context()
     batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
-    handled = config.process_span == "auto"
+    handled = config.process_span == "auto" and body_follows
     if config.receive_span != "off":
         # The coordinates are on the links of the body; both would cost as much as all the rest.
         bare = [Link(link.context) for link in links] if handled else links
