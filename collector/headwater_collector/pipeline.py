@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from .counters import IngestCounters
+from .gathering import Gathered
 from .log import AppendLog
 from .log_segment import LogRecord
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
+from .repetitions import Repetitions
 from .store import Store, Writer, append_spans
 
 SECOND = 1_000_000_000
@@ -45,8 +46,13 @@ _DATA_ERRORS = {
 class PipelineBounds:
     """How much at once, how soon, how long."""
 
-    batch_bytes: int = 48 << 20
-    """Some 110,000 spans, reached only when behind: smaller commits cost a tenth more, larger ones memory."""
+    batch_rows: int = 122_880
+    """Spans of a commit when behind: the store's row group. From there on it writes rows straight into its file;
+    fewer go through its own log first and cost nearly twice as much."""
+    batch_bytes: int = 96 << 20
+    """Of a commit, where spans are large: more would cost memory."""
+    chunk_bytes: int = 8 << 20
+    """Decoded at a time: some 20,000 spans, so that a commit is a few percent larger than it need be at most."""
     linger_seconds: float = 0.6
     """Wait at most this long for more, so that what was acknowledged is visible within a second."""
     repeat_seconds: float = 600.0
@@ -70,7 +76,7 @@ class Pipeline:
         self._decoder = Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
-        self._recent: dict[str, int] = {}
+        self._repetitions = Repetitions(store, self._bounds.repeat_seconds)
         self._oldest_unstored_ns: int | None = None
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
@@ -88,8 +94,7 @@ class Pipeline:
         """Read where to go on, and go on."""
         self._position = self.stored_position(self._store)
         self._checkpoint()
-        rows = self._store.read("select hash, epoch_ns(received_at) from request_hashes")
-        self._recent = {str(hashed): int(received) for hashed, received in rows}
+        self._repetitions.start()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
         self._thread.start()
 
@@ -124,6 +129,7 @@ class Pipeline:
                     return
                 backoff = 0.25
             except Exception as error:  # the one thread that stores must outlive whatever storing raises
+                self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
                 self._counters.failed(f"Storing failed and is tried again: {_first_line(error)}")
                 if self._stopping.wait(backoff):
                     return
@@ -139,14 +145,12 @@ class Pipeline:
             self._rest()
             return True
         self._linger()
-        records, position = self._log.read(self._position, self._bounds.batch_bytes)
-        if records:
-            self._oldest_unstored_ns = records[0].received_at_ns
         began = time.monotonic()
-        self._store_records(records, position)
-        self._flush_seconds = time.monotonic() - began
+        gathered = self._gather()
+        self._store_gathered(gathered)
         self._stored_at = time.monotonic()
-        self._since_checkpoint += sum(len(record.body) for record in records)
+        self._flush_seconds = self._stored_at - began
+        self._since_checkpoint += gathered.log_bytes
         self._oldest_unstored_ns = None
         self._counters.failed(None)
         if self._since_checkpoint >= self._bounds.checkpoint_bytes:
@@ -161,7 +165,7 @@ class Pipeline:
         until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
         while not self._stopping.is_set():
             left = until - time.monotonic()
-            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes:
+            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes // 2:
                 return
             self._stopping.wait(min(left, 0.1))
 
@@ -173,24 +177,48 @@ class Pipeline:
             self._checkpoint()
         if now - self._pruned_at >= 60.0:
             self._pruned_at = now
-            self._forget_old_requests()
+            self._repetitions.forget_old()
 
-    def _store_records(self, records: Sequence[LogRecord], position: LogPosition) -> None:
+    def _gather(self) -> Gathered:
+        """Read and decode until a row group is full, or nothing more waits that is worth waiting for."""
+        bounds, found = self._bounds, Gathered(self._position)
+        until = time.monotonic() + bounds.linger_seconds
+        while True:
+            records, found.position = self._log.read(found.position, bounds.chunk_bytes)
+            if records and not found.log_bytes:
+                self._oldest_unstored_ns = records[0].received_at_ns
+            found.log_bytes += sum(len(record.body) for record in records)
+            fresh, seen, repeated = self._repetitions.without(records, found.seen)
+            batch, repairs = self._decode(fresh, seen)
+            found.records += fresh
+            found.seen += seen
+            found.repeated += repeated
+            found.batches.append(batch)
+            found.repairs += repairs
+            found.rows += batch.spans.num_rows
+            unread = self._log.unread_bytes(found.position)
+            if (
+                not unread
+                or found.rows >= bounds.batch_rows
+                or found.log_bytes >= bounds.batch_bytes
+                or (unread < bounds.chunk_bytes and time.monotonic() > until)
+            ):
+                return found
+
+    def _store_gathered(self, found: Gathered) -> None:
         """One transaction; where the rows are at fault, halves, down to the one request that is."""
-        fresh, seen, repeated = self._without_repetitions(records)
-        batch, repairs = self._decode(fresh, seen)
         try:
-            self._commit(batch, position)
+            self._commit(found.batch(), found.position)
         except Exception as error:
-            self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
-            if type(error).__name__ not in _DATA_ERRORS or not fresh:
+            self._decoder = Decoder()
+            if type(error).__name__ not in _DATA_ERRORS or not found.records:
                 raise
-            self._store_singly(fresh, seen, position, error)
+            self._store_singly(found.records, found.seen, found.position, error)
         else:
-            self._counters.add_reasons(repairs)
-        self._counters.add("repeated_requests", repeated)
-        self._position = position
-        self._recent.update((request.hash, request.received_at_ns) for request in seen)
+            self._counters.add_reasons(found.repairs)
+        self._counters.add("repeated_requests", found.repeated)
+        self._position = found.position
+        self._repetitions.stored(found.seen)
 
     def _store_singly(
         self,
@@ -241,32 +269,6 @@ class Pipeline:
         self._counters.add("stored_spans", counts.spans)
         self._counters.add("quarantined", counts.quarantined)
         self._counters.add_reasons(Counter(item.reason for item in batch.quarantined))
-
-    def _without_repetitions(
-        self, records: Sequence[LogRecord]
-    ) -> tuple[list[LogRecord], list[RequestSeen], int]:
-        fresh: list[LogRecord] = []
-        seen: dict[str, RequestSeen] = {}
-        window = round(self._bounds.repeat_seconds * SECOND)
-        for record in records:
-            # Two doors may carry the same bytes: a retry need not come through the door of the first try.
-            hashed = sha256(record.body).hexdigest()[:32]
-            before = self._recent.get(hashed)
-            if hashed in seen or (before is not None and record.received_at_ns - before <= window):
-                continue
-            seen[hashed] = RequestSeen(record.received_at_ns, hashed)
-            fresh.append(record)
-        return fresh, list(seen.values()), len(records) - len(fresh)
-
-    def _forget_old_requests(self) -> None:
-        oldest = time.time_ns() - round(self._bounds.repeat_seconds * SECOND)
-        if any(received < oldest for received in self._recent.values()):
-            self._recent = {hashed: at for hashed, at in self._recent.items() if at >= oldest}
-            self._store.write(
-                lambda writer: writer.execute(
-                    "delete from request_hashes where received_at < make_timestamp_ns(?)", [oldest]
-                )
-            )
 
     def _checkpoint(self) -> None:
         position = self._position
