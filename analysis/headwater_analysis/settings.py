@@ -24,7 +24,7 @@ FILE_KEYS = frozenset(
     "partitions poll rate seconds seed sort status store store_memory theme token topic tui watch web".split()
 )
 """Every command's settings: one file serves all of them, and a key that none has is a mistake."""
-FILE_TABLES = ("clusters",)
+FILE_TABLES = ("clusters", "masking")
 """Tables that the file may hold."""
 
 

@@ -15,6 +15,7 @@ from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
 from .kafka.watch import ClusterConfig
+from .masking import Masking, rules_of
 from .receivers.addresses import is_loopback
 from .store import Retention
 
@@ -127,6 +128,7 @@ class CollectorSettings:
     keep_size: float = 20.0
     """Gigabytes"""
     store_memory: str = "1GB"
+    masking: Masking = Masking()
 
     @property
     def retention(self) -> Retention:
@@ -174,6 +176,7 @@ def from_settings(settings: Settings) -> CollectorSettings:
         keep_days=settings.keep_days,
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
+        masking=rules_of(settings.tables.get("masking") or {}),
     ).checked()
 
 

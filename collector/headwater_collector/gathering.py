@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from .errors import Malformed
 from .log_segment import LogRecord
-from .records import LogPosition, RequestSeen, SpanBatch
+from .receivers.otlp_decode import Kind
+from .receivers.otlp_metrics import METRICS, MetricRows, read_metrics
+from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What some records hold."""
+
+    spans: SpanBatch
+    metrics: MetricRows
+    repairs: Counter[str]
+    """What was stored although it was odd, by a word."""
 
 
 @dataclass
@@ -21,14 +35,30 @@ class Gathered:
     """Those that are no repetitions, one for each of `seen`."""
     seen: list[RequestSeen] = field(default_factory=list)
     repeated: int = 0
-    batches: list[SpanBatch] = field(default_factory=list)
-    repairs: Counter[str] = field(default_factory=Counter)
+    chunks: list[Decoded] = field(default_factory=list)
     log_bytes: int = 0
     rows: int = 0
 
-    def batch(self) -> SpanBatch:
+    def decoded(self) -> Decoded:
         """All of it."""
-        return joined(self.batches)
+        metrics, repairs = MetricRows(), Counter[str]()
+        for chunk in self.chunks:
+            metrics.add(chunk.metrics)
+            repairs += chunk.repairs
+        return Decoded(joined([chunk.spans for chunk in self.chunks]), metrics, repairs)
+
+
+def read_metric_records(records: Sequence[LogRecord]) -> tuple[MetricRows, list[Quarantined]]:
+    """The rows of the requests that bring metrics, and those that cannot be read."""
+    found, bad = MetricRows(), []
+    for record in records:
+        kind = Kind(record.kind & ~METRICS)
+        try:
+            found.add(read_metrics(record.body, kind is Kind.HTTP_JSON, record.received_at_ns))
+        except Malformed as error:
+            raw = record.body[: 64 * 1024]
+            bad.append(Quarantined(record.received_at_ns, kind.door, "malformed", str(error), raw))
+    return found, bad
 
 
 def joined(batches: list[SpanBatch]) -> SpanBatch:

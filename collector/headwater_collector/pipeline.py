@@ -9,18 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from .counters import IngestCounters
-from .gathering import Gathered
+from .gathering import Decoded, Gathered, read_metric_records
 from .log import AppendLog
 from .log_segment import LogRecord
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
+from .receivers.otlp_metrics import METRICS
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
 from .repetitions import Repetitions
-from .store import Store, Writer, append_spans
+from .store import AppendCounts, Store, Writer, append_metrics, append_spans
 
 SECOND = 1_000_000_000
 
@@ -67,12 +68,18 @@ class Pipeline:
     """The writer. Construct without I/O; `start` once, `stop` drains."""
 
     def __init__(
-        self, store: Store, log: AppendLog, counters: IngestCounters, bounds: PipelineBounds | None = None
+        self,
+        store: Store,
+        log: AppendLog,
+        counters: IngestCounters,
+        bounds: PipelineBounds | None = None,
+        masked: Callable[[SpanBatch], SpanBatch] = lambda batch: batch,
     ) -> None:
         self._store = store
         self._log = log
         self._counters = counters
         self._bounds = bounds or PipelineBounds()
+        self._masked = masked
         self._decoder = Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
@@ -189,13 +196,12 @@ class Pipeline:
                 self._oldest_unstored_ns = records[0].received_at_ns
             found.log_bytes += sum(len(record.body) for record in records)
             fresh, seen, repeated = self._repetitions.without(records, found.seen)
-            batch, repairs = self._decode(fresh, seen)
+            chunk = self._decode(fresh, seen)
+            found.chunks.append(chunk)
             found.records += fresh
             found.seen += seen
             found.repeated += repeated
-            found.batches.append(batch)
-            found.repairs += repairs
-            found.rows += batch.spans.num_rows
+            found.rows += chunk.spans.spans.num_rows
             unread = self._log.unread_bytes(found.position)
             if (
                 not unread
@@ -208,14 +214,12 @@ class Pipeline:
     def _store_gathered(self, found: Gathered) -> None:
         """One transaction; where the rows are at fault, halves, down to the one request that is."""
         try:
-            self._commit(found.batch(), found.position)
+            self._commit(found.decoded(), found.position)
         except Exception as error:
             self._decoder = Decoder()
             if type(error).__name__ not in _DATA_ERRORS or not found.records:
                 raise
             self._store_singly(found.records, found.seen, found.position, error)
-        else:
-            self._counters.add_reasons(found.repairs)
         self._counters.add("repeated_requests", found.repeated)
         self._position = found.position
         self._repetitions.stored(found.seen)
@@ -237,38 +241,45 @@ class Pipeline:
                 # The position moves with the last part only: until then a crash starts the batch again,
                 # and the hashes of what is stored already keep it from being stored twice.
                 reached = position if part[-1] is records[-1] else self._position
-                batch, repairs = self._decode(part, part_seen)
                 try:
-                    self._commit(batch, reached)
+                    self._commit(self._decode(part, part_seen), reached)
                 except Exception as again:
                     if type(again).__name__ not in _DATA_ERRORS:
                         raise
                     self._store_singly(part, part_seen, reached, again)
-                else:
-                    self._counters.add_reasons(repairs)
             return
         record = records[0]
-        empty, _ = self._decoder.decode([], seen)
+        empty = self._decode([], seen)
         reason = Quarantined(
             record.received_at_ns,
-            Kind(record.kind).door,
+            Kind(record.kind & ~METRICS).door,
             "store_refused",
             f"The store refused a request: {_first_line(error)}",
             record.body[: 64 * 1024],
         )
-        self._commit(replace(empty, quarantined=[reason]), position)
+        self._commit(replace(empty, spans=replace(empty.spans, quarantined=[reason])), position)
 
-    def _decode(
-        self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]
-    ) -> tuple[SpanBatch, Counter[str]]:
-        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in records]
-        return self._decoder.decode(raws, seen)
+    def _decode(self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]) -> Decoded:
+        spans = [record for record in records if not record.kind & METRICS]
+        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in spans]
+        batch, repairs = self._decoder.decode(raws, seen)
+        metrics, bad = read_metric_records([record for record in records if record.kind & METRICS])
+        if bad:
+            batch = replace(batch, quarantined=[*batch.quarantined, *bad])
+        return Decoded(batch, metrics, repairs)
 
-    def _commit(self, batch: SpanBatch, position: LogPosition) -> None:
-        counts = self._store.write(lambda writer: append_spans(writer, batch, position))
+    def _commit(self, decoded: Decoded, position: LogPosition) -> None:
+        batch, metrics = self._masked(decoded.spans), decoded.metrics
+
+        def work(writer: Writer) -> AppendCounts:
+            append_metrics(writer, metrics.tables)
+            return append_spans(writer, batch, position)
+
+        counts = self._store.write(work)
         self._counters.add("stored_spans", counts.spans)
         self._counters.add("quarantined", counts.quarantined)
-        self._counters.add_reasons(Counter(item.reason for item in batch.quarantined))
+        self._counters.add("metrics_not_kept", metrics.not_kept)
+        self._counters.add_reasons(Counter(item.reason for item in batch.quarantined) + decoded.repairs)
 
     def _checkpoint(self) -> None:
         position = self._position

@@ -14,6 +14,7 @@ from headwater_collector.log_segment import LogRecord
 
 from .otlp_decode import Kind
 from .otlp_json import check_json
+from .otlp_metrics import METRICS, speaks_of_messages
 from .otlp_wire import check_framing
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -81,9 +82,10 @@ class Intake:
                 remark = f"Nothing was kept: the request has no {JSON_KEYS[signal][0]}."
         else:
             found = check_framing(body)
-        if signal != "traces":
+        kept = signal == "traces" or (signal == "metrics" and speaks_of_messages(body))
+        if not kept:
             self._counters.add(_NOT_KEPT[signal], found)
-        if signal != "traces" or not found:
+        if not kept or not found:
             self._counters.add("acknowledged_requests")
             done(None)
             return remark
@@ -93,5 +95,6 @@ class Intake:
                 self._counters.add("acknowledged_requests")
             done(error)
 
-        self._log.append(LogRecord(int(kind), time.time_ns(), body), durable)
+        number = int(kind) if signal == "traces" else kind | METRICS
+        self._log.append(LogRecord(number, time.time_ns(), body), durable)
         return remark

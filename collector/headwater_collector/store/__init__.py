@@ -1,6 +1,7 @@
 """The store: the one room that opens DuckDB for writing."""
 
 from .append import AppendCounts, append_spans
+from .append_metrics import append_metrics
 from .errors import StoreBroken, StoreHeld, StoreTooNew
 from .retention import Retention
 from .store import Store
@@ -14,5 +15,6 @@ __all__ = [
     "StoreHeld",
     "StoreTooNew",
     "Writer",
+    "append_metrics",
     "append_spans",
 ]

@@ -159,6 +159,8 @@ def _connect(path: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConn
     try:
         version = schema.check_version(root, path)
         root.execute("set global timezone = 'UTC'")
+        if version is not None:
+            schema.migrate(root, version)
         root.execute("begin")
         schema.install(root, version)
         root.execute("commit")
