@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: help setup demo test lint check format lock bench bench-ingest bench-instrumentation clean
+.PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-instrumentation clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -58,11 +58,15 @@ lock:
 		-o requirements.lock > /dev/null
 
 ## bench    all benchmarks
-bench: bench-ingest bench-instrumentation
+bench: bench-ingest bench-questions bench-instrumentation
 
 ## bench-ingest  spans per CPU-second, acknowledgement times, bytes a span
 bench-ingest: setup
 	$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+## bench-questions  how long questions take on a large store (ARGS="--spans 10000000")
+bench-questions: setup
+	$(BIN)/python -m tests.bench.questions $(ARGS)
 
 ## bench-instrumentation  what a span adds to a message, beside the floor and OpenTelemetry's own
 bench-instrumentation: setup
