@@ -21,26 +21,9 @@ from .receivers.otlp_decode import Decoder, Kind, RawRequest
 from .receivers.otlp_metrics import METRICS
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
 from .repetitions import Repetitions
-from .store import AppendCounts, Store, Writer, append_metrics, append_spans
+from .store import AppendCounts, Store, Writer, append_metrics, append_spans, is_of_rows
 
 SECOND = 1_000_000_000
-
-# DuckDB's and Arrow's ways to say that the rows themselves are at fault; anything else is the disk, the
-# memory or the file, passes or needs a person, and must never cost a request.
-_DATA_ERRORS = {
-    "ArrowInvalid",
-    "ArrowTypeError",
-    "ConstraintException",
-    "ConversionException",
-    "DataError",
-    "InvalidInputException",
-    "OutOfRangeException",
-    "OverflowError",
-    "TypeMismatchException",
-    "UnicodeDecodeError",
-    "UnicodeEncodeError",
-    "ValueError",
-}
 
 
 @dataclass(frozen=True)
@@ -217,7 +200,7 @@ class Pipeline:
             self._commit(found.decoded(), found.position)
         except Exception as error:
             self._decoder = Decoder()
-            if type(error).__name__ not in _DATA_ERRORS or not found.records:
+            if not is_of_rows(error) or not found.records:
                 raise
             self._store_singly(found.records, found.seen, found.position, error)
         self._counters.add("repeated_requests", found.repeated)
@@ -244,7 +227,7 @@ class Pipeline:
                 try:
                     self._commit(self._decode(part, part_seen), reached)
                 except Exception as again:
-                    if type(again).__name__ not in _DATA_ERRORS:
+                    if not is_of_rows(again):
                         raise
                     self._store_singly(part, part_seen, reached, again)
             return

@@ -2,7 +2,7 @@
 
 from .append import AppendCounts, append_spans
 from .append_metrics import append_metrics
-from .errors import StoreBroken, StoreHeld, StoreTooNew
+from .errors import StoreBroken, StoreHeld, StoreTooNew, is_of_rows
 from .retention import Retention
 from .store import Store
 from .writer import Writer
@@ -17,4 +17,5 @@ __all__ = [
     "Writer",
     "append_metrics",
     "append_spans",
+    "is_of_rows",
 ]
