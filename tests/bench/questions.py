@@ -177,7 +177,7 @@ def fill(store: Store, spans: int, seed: int, summaries: bool = True) -> dict[st
     cpu, done, longest, since = 0.0, 0, 0.0, 0
     for number, batch in enumerate(batches(spans, seed)):
         before, began = time.process_time(), time.perf_counter()
-        store.write(lambda w, b=batch, n=number: append_spans(w, b, records.LogPosition(1, n)))  # type: ignore[misc]
+        _append(store, batch, records.LogPosition(1, number), summaries)
         since += batch.spans.num_rows
         if since >= 500_000:
             store.checkpoint()
@@ -239,7 +239,7 @@ def _keep_storing(store: Store, ended: threading.Event, seed: int) -> None:
     for number, batch in enumerate(batches(100 * ROWS, seed)):
         if ended.is_set():
             return
-        store.write(lambda w, b=batch, n=number: append_spans(w, b, records.LogPosition(2, n)))  # type: ignore[misc]
+        _append(store, batch, records.LogPosition(2, number), True)
 
 
 def _append(store: Store, batch: records.SpanBatch, position: records.LogPosition, summaries: bool) -> None:
