@@ -9,7 +9,7 @@ import pytest
 
 import store_helpers as told
 import store_stories as stories
-from headwater_analysis import sql
+from headwater_analysis import local, sql
 from headwater_collector.store import Store, StoreTooNew, schema
 
 OLD = Path(__file__).parents[1] / "fixtures" / "store_1.sql"
@@ -85,6 +85,10 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(
 def test_there_is_a_step_to_every_version() -> None:
     folder = Path(schema.__file__).parent / "migrations"
     assert sorted(int(path.name) for path in folder.iterdir()) == list(range(2, schema.VERSION + 1))
+
+
+def test_who_opens_a_file_that_no_collector_holds_knows_the_same_version() -> None:
+    assert local.STORE_VERSION == schema.VERSION
 
 
 def test_a_newer_store_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
