@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: help setup demo test lint check format lock bench bench-ingest bench-connections bench-instrumentation clean
+.PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
+	bench-instrumentation clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -58,7 +59,7 @@ lock:
 		-o requirements.lock > /dev/null
 
 ## bench    all benchmarks
-bench: bench-ingest bench-connections bench-instrumentation
+bench: bench-ingest bench-questions bench-connections bench-instrumentation
 
 ## bench-ingest  spans per CPU-second, acknowledgement times, bytes a span
 bench-ingest: setup
@@ -67,6 +68,9 @@ bench-ingest: setup
 ## bench-connections  ten thousand connections at once, and a service that goes on sending
 bench-connections: setup
 	$(BIN)/python -m tests.bench.connections $(ARGS)
+## bench-questions  how long questions take on a large store (ARGS="--spans 10000000")
+bench-questions: setup
+	$(BIN)/python -m tests.bench.questions $(ARGS)
 
 ## bench-instrumentation  what a span adds to a message, beside the floor and OpenTelemetry's own
 bench-instrumentation: setup

@@ -17,7 +17,7 @@ from .sql_errors import translated
 
 ROW_LIMIT = 100_000
 """As many rows as the collector gives to a screen; Arrow is given whole."""
-STORE_VERSION = 1
+STORE_VERSION = 2
 """The highest schema version of a store whose views mean what this headwater expects."""
 
 

@@ -12,6 +12,7 @@ from headwater_analysis.settings import TOKEN, Command, Option, Settings
 from .cluster_settings import clusters
 from .data_directory import DATA
 from .kafka.watch import ClusterConfig
+from .masking import Masking, rules_of
 from .receivers.addresses import is_loopback, split
 from .store import Retention
 from .tls import Tls
@@ -91,6 +92,13 @@ OPTIONS = (
         metavar="DAYS",
     ),
     Option(
+        "keep-notable-days",
+        "The same for flows with errors or dead letters and for slow ones: a bug is looked for weeks later.",
+        28.0,
+        "number",
+        metavar="DAYS",
+    ),
+    Option(
         "keep-size",
         "Gigabytes of the store; beyond, the oldest goes: some 150 million spans.",
         20.0,
@@ -146,14 +154,16 @@ class CollectorSettings:
     max_log: int = 2048
     """Megabytes"""
     keep_days: float = 7.0
+    keep_notable_days: float = 28.0
     keep_size: float = 20.0
     """Gigabytes"""
     store_memory: str = "1GB"
+    masking: Masking = Masking()
 
     @property
     def retention(self) -> Retention:
         """What the store keeps."""
-        return Retention(self.keep_days, round(self.keep_size * 1e9))
+        return Retention(self.keep_days, round(self.keep_size * 1e9), self.keep_notable_days)
 
     @property
     def scheme(self) -> str:
@@ -242,8 +252,10 @@ def from_settings(settings: Settings) -> CollectorSettings:
         max_body=settings.max_body,
         max_log=settings.max_log,
         keep_days=settings.keep_days,
+        keep_notable_days=settings.keep_notable_days,
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
+        masking=rules_of(settings.tables.get("masking") or {}),
     ).checked()
     found.check_files()
     return found

@@ -54,7 +54,7 @@ class Collector:
             settings.data / "log", LogBounds(most_bytes=most, free_bytes=settings.min_free * MEGABYTE)
         )
         bounds = PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
-        pipeline = Pipeline(store, log, counters, bounds)
+        pipeline = Pipeline(store, log, counters, bounds, settings.masking.masked)
         await asyncio.to_thread(log.open, Pipeline.stored_position(store))
         parts.callback(log.close_reader)
         await asyncio.to_thread(pipeline.start)

@@ -9,45 +9,35 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 
 from .counters import IngestCounters
+from .gathering import Decoded, Gathered, read_metric_records
 from .log import AppendLog
 from .log_segment import LogRecord
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
+from .receivers.otlp_metrics import METRICS
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
-from .store import Store, Writer, append_spans
+from .repetitions import Repetitions
+from .store import AppendCounts, Store, Writer, append_metrics, append_spans, is_of_rows
 from .store_file import StoreFile
 
 SECOND = 1_000_000_000
-
-# DuckDB's and Arrow's ways to say that the rows themselves are at fault; anything else is the disk, the
-# memory or the file, passes or needs a person, and must never cost a request.
-_DATA_ERRORS = {
-    "ArrowInvalid",
-    "ArrowTypeError",
-    "ConstraintException",
-    "ConversionException",
-    "DataError",
-    "InvalidInputException",
-    "OutOfRangeException",
-    "OverflowError",
-    "TypeMismatchException",
-    "UnicodeDecodeError",
-    "UnicodeEncodeError",
-    "ValueError",
-}
 
 
 @dataclass(frozen=True)
 class PipelineBounds:
     """How much at once, how soon, how long."""
 
-    batch_bytes: int = 48 << 20
-    """Some 110,000 spans, reached only when behind: smaller commits cost a tenth more, larger ones memory."""
+    batch_rows: int = 122_880
+    """Spans of a commit when behind: the store's row group. From there on it writes rows straight into its file;
+    fewer go through its own log first and cost nearly twice as much."""
+    batch_bytes: int = 96 << 20
+    """Of a commit, where spans are large: more would cost memory."""
+    chunk_bytes: int = 8 << 20
+    """Decoded at a time: some 20,000 spans, so that a commit is a few percent larger than it need be at most."""
     linger_seconds: float = 0.6
     """Wait at most this long for more, so that what was acknowledged is visible within a second."""
     repeat_seconds: float = 600.0
@@ -62,16 +52,22 @@ class Pipeline:
     """The writer. Construct without I/O; `start` once, `stop` drains."""
 
     def __init__(
-        self, store: Store, log: AppendLog, counters: IngestCounters, bounds: PipelineBounds | None = None
+        self,
+        store: Store,
+        log: AppendLog,
+        counters: IngestCounters,
+        bounds: PipelineBounds | None = None,
+        masked: Callable[[SpanBatch], SpanBatch] = lambda batch: batch,
     ) -> None:
         self._store = store
         self._log = log
         self._counters = counters
         self._bounds = bounds or PipelineBounds()
+        self._masked = masked
         self._decoder = Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
-        self._recent: dict[str, int] = {}
+        self._repetitions = Repetitions(store, self._bounds.repeat_seconds)
         self._store_file = StoreFile(store.path)
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
@@ -89,8 +85,7 @@ class Pipeline:
         """Read where to go on, and go on."""
         self._position = self.stored_position(self._store)
         self._checkpoint()
-        rows = self._store.read("select hash, epoch_ns(received_at) from request_hashes")
-        self._recent = {str(hashed): int(received) for hashed, received in rows}
+        self._repetitions.start()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
         self._thread.start()
 
@@ -122,6 +117,7 @@ class Pipeline:
                     return
                 backoff = 0.25
             except Exception as error:  # the one thread that stores must outlive whatever storing raises
+                self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
                 self._counters.failed(f"Storing failed and is tried again: {_first_line(error)}")
                 if self._stopping.wait(backoff):
                     return
@@ -144,12 +140,12 @@ class Pipeline:
             return True
         self._linger()
         self._store_file.check()
-        records, position = self._log.read(self._position, self._bounds.batch_bytes)
         began = time.monotonic()
-        self._store_records(records, position)
-        self._flush_seconds = time.monotonic() - began
+        gathered = self._gather()
+        self._store_gathered(gathered)
         self._stored_at = time.monotonic()
-        self._since_checkpoint += sum(len(record.body) for record in records)
+        self._flush_seconds = self._stored_at - began
+        self._since_checkpoint += gathered.log_bytes
         self._counters.failed(None)
         if self._since_checkpoint >= self._bounds.checkpoint_bytes:
             self._checkpoint()
@@ -161,7 +157,7 @@ class Pipeline:
         until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
         while not self._stopping.is_set():
             left = until - time.monotonic()
-            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes:
+            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes // 2:
                 return
             self._stopping.wait(min(left, 0.1))
 
@@ -173,24 +169,43 @@ class Pipeline:
             self._checkpoint()
         if now - self._pruned_at >= 60.0:
             self._pruned_at = now
-            self._forget_old_requests()
+            self._repetitions.forget_old()
 
-    def _store_records(self, records: Sequence[LogRecord], position: LogPosition) -> None:
+    def _gather(self) -> Gathered:
+        """Read and decode until a row group is full, or nothing more waits that is worth waiting for."""
+        bounds, found = self._bounds, Gathered(self._position)
+        until = time.monotonic() + bounds.linger_seconds
+        while True:
+            records, found.position = self._log.read(found.position, bounds.chunk_bytes)
+            found.log_bytes += sum(len(record.body) for record in records)
+            fresh, seen, repeated = self._repetitions.without(records, found.seen)
+            chunk = self._decode(fresh, seen)
+            found.chunks.append(chunk)
+            found.records += fresh
+            found.seen += seen
+            found.repeated += repeated
+            found.rows += chunk.spans.spans.num_rows
+            unread = self._log.unread_bytes(found.position)
+            if (
+                not unread
+                or found.rows >= bounds.batch_rows
+                or found.log_bytes >= bounds.batch_bytes
+                or (unread < bounds.chunk_bytes and time.monotonic() > until)
+            ):
+                return found
+
+    def _store_gathered(self, found: Gathered) -> None:
         """One transaction; where the rows are at fault, halves, down to the one request that is."""
-        fresh, seen, repeated = self._without_repetitions(records)
-        batch, repairs = self._decode(fresh, seen)
         try:
-            self._commit(batch, position)
+            self._commit(found.decoded(), found.position)
         except Exception as error:
-            self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
-            if type(error).__name__ not in _DATA_ERRORS or not fresh:
+            self._decoder = Decoder()
+            if not is_of_rows(error) or not found.records:
                 raise
-            self._store_singly(fresh, seen, position, error)
-        else:
-            self._counters.add_reasons(repairs)
-        self._counters.add("repeated_requests", repeated)
-        self._position = position
-        self._recent.update((request.hash, request.received_at_ns) for request in seen)
+            self._store_singly(found.records, found.seen, found.position, error)
+        self._counters.add("repeated_requests", found.repeated)
+        self._position = found.position
+        self._repetitions.stored(found.seen)
 
     def _store_singly(
         self,
@@ -209,64 +224,45 @@ class Pipeline:
                 # The position moves with the last part only: until then a crash starts the batch again,
                 # and the hashes of what is stored already keep it from being stored twice.
                 reached = position if part[-1] is records[-1] else self._position
-                batch, repairs = self._decode(part, part_seen)
                 try:
-                    self._commit(batch, reached)
+                    self._commit(self._decode(part, part_seen), reached)
                 except Exception as again:
-                    if type(again).__name__ not in _DATA_ERRORS:
+                    if not is_of_rows(again):
                         raise
                     self._store_singly(part, part_seen, reached, again)
-                else:
-                    self._counters.add_reasons(repairs)
             return
         record = records[0]
-        empty, _ = self._decoder.decode([], seen)
+        empty = self._decode([], seen)
         reason = Quarantined(
             record.received_at_ns,
-            Kind(record.kind).door,
+            Kind(record.kind & ~METRICS).door,
             "store_refused",
             f"The store refused a request: {_first_line(error)}",
             record.body[: 64 * 1024],
         )
-        self._commit(replace(empty, quarantined=[reason]), position)
+        self._commit(replace(empty, spans=replace(empty.spans, quarantined=[reason])), position)
 
-    def _decode(
-        self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]
-    ) -> tuple[SpanBatch, Counter[str]]:
-        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in records]
-        return self._decoder.decode(raws, seen)
+    def _decode(self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]) -> Decoded:
+        spans = [record for record in records if not record.kind & METRICS]
+        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in spans]
+        batch, repairs = self._decoder.decode(raws, seen)
+        metrics, bad = read_metric_records([record for record in records if record.kind & METRICS])
+        if bad:
+            batch = replace(batch, quarantined=[*batch.quarantined, *bad])
+        return Decoded(batch, metrics, repairs)
 
-    def _commit(self, batch: SpanBatch, position: LogPosition) -> None:
-        counts = self._store.write(lambda writer: append_spans(writer, batch, position))
+    def _commit(self, decoded: Decoded, position: LogPosition) -> None:
+        batch, metrics = self._masked(decoded.spans), decoded.metrics
+
+        def work(writer: Writer) -> AppendCounts:
+            append_metrics(writer, metrics.tables)
+            return append_spans(writer, batch, position)
+
+        counts = self._store.write(work)
         self._counters.add("stored_spans", counts.spans)
         self._counters.add("quarantined", counts.quarantined)
-        self._counters.add_reasons(Counter(item.reason for item in batch.quarantined))
-
-    def _without_repetitions(
-        self, records: Sequence[LogRecord]
-    ) -> tuple[list[LogRecord], list[RequestSeen], int]:
-        fresh: list[LogRecord] = []
-        seen: dict[str, RequestSeen] = {}
-        window = round(self._bounds.repeat_seconds * SECOND)
-        for record in records:
-            # Two doors may carry the same bytes: a retry need not come through the door of the first try.
-            hashed = sha256(record.body).hexdigest()[:32]
-            before = self._recent.get(hashed)
-            if hashed in seen or (before is not None and record.received_at_ns - before <= window):
-                continue
-            seen[hashed] = RequestSeen(record.received_at_ns, hashed)
-            fresh.append(record)
-        return fresh, list(seen.values()), len(records) - len(fresh)
-
-    def _forget_old_requests(self) -> None:
-        oldest = time.time_ns() - round(self._bounds.repeat_seconds * SECOND)
-        if any(received < oldest for received in self._recent.values()):
-            self._recent = {hashed: at for hashed, at in self._recent.items() if at >= oldest}
-            self._store.write(
-                lambda writer: writer.execute(
-                    "delete from request_hashes where received_at < make_timestamp_ns(?)", [oldest]
-                )
-            )
+        self._counters.add("metrics_not_kept", metrics.not_kept)
+        self._counters.add_reasons(Counter(item.reason for item in batch.quarantined) + decoded.repairs)
 
     def _checkpoint(self) -> None:
         position = self._position

@@ -100,9 +100,37 @@ def test_a_repetition_is_recognised_also_after_a_restart(tmp_path: Path) -> None
         second.send_bytes(body)
         second.send_bytes(body, time.time_ns() + 3600 * 10**9)
         second.wait(lambda: len(second.names()) == 2)
-        assert second.counters.row()["repeated_requests"] == 1
+        second.wait(lambda: second.counters.row()["repeated_requests"] == 1)
     finally:
         second.close()
+
+
+def test_without_its_file_a_store_is_rebuilt_from_what_the_log_still_has(tmp_path: Path) -> None:
+    first = Bench(tmp_path)
+    first.send("one")
+    first.wait(lambda: first.names() == ["one"])
+    first.send("two")
+    first.close()
+    for file in tmp_path.glob("headwater.duckdb*"):
+        file.unlink()
+    second = Bench(tmp_path)
+    try:
+        second.wait(lambda: second.names() == ["one", "two"])
+    finally:
+        second.close()
+
+
+def test_chunks_of_one_commit_repeat_nothing_and_keep_resources_distinct(tmp_path: Path) -> None:
+    made = Bench(tmp_path, PipelineBounds(chunk_bytes=1, linger_seconds=1.5))
+    try:
+        bodies = [made.send(f"{number:02}") for number in range(12)]
+        for body in bodies:
+            made.send_bytes(body)
+        made.wait(lambda: made.counters.row()["repeated_requests"] == 12)
+        assert made.names() == [f"{number:02}" for number in range(12)]
+        assert made.store.read("select count(*), count(distinct resource_id) from resource_rows") == [(1, 1)]
+    finally:
+        made.close()
 
 
 def test_segments_go_when_the_store_is_check_pointed(tmp_path: Path) -> None:

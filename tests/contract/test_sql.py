@@ -51,6 +51,14 @@ COLUMNS = {
     "ingest_health": "sampled_at received_requests acknowledged_requests repeated_requests refused_requests "
     "stored_spans quarantined quarantine_reasons metrics_not_kept logs_not_kept log_bytes unstored_bytes "
     "oldest_unstored_seconds last_error started_at version",
+    "in_flight": "cluster topic partition message_offset consumer_group service instance since held_seconds "
+    "sampled_at",
+    "flow_counts": "sampled_at counted_since service instance server direction cluster topic partition "
+    "consumer_group prefix_id messages errors highest_offset latencies",
+    "messaging_metrics": "sampled_at counted_since service instance metric unit delta operation cluster topic "
+    "partition consumer_group error_type server value count sum bounds buckets",
+    "pathway_history": "pathway_id hour entry_service entry_name flows errors dead_letters total_p50_ms "
+    "total_p95_ms wait_p95_ms work_p95_ms",
     "relation_columns": "relation column_name data_type comment position",
 }
 """What others rely on, column by column."""

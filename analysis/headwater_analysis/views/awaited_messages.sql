@@ -2,7 +2,7 @@
 -- no poll tells, sent in the last quarter of an hour to a topic it had handled messages of before.
 create view awaited_messages as
 with groups as (
-    select cluster, topic, consumer_group, min(started_at) as since, max(started_at) as newest
+    select coalesce(cluster, send_cluster) as cluster, topic, consumer_group, min(started_at) as since, max(started_at) as newest
     from hop_rows
     where consumer_group is not null
     group by all

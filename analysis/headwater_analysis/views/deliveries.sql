@@ -1,7 +1,7 @@
 -- Deliveries: the innermost process span that names the record, one row a (message, group, attempt).
 create view deliveries as
 select
-    coalesce(h.cluster, k.clusters[h.topic]) as cluster,
+    coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster,
     h.topic, h.incarnation, h.partition, h.message_offset, h.consumer_group, h.attempt,
     h.consumer_service as service, h.trace_id, h.span_id, h.fetched_at as received_at, h.started_at,
     h.ended_at, h.status, h.error_type, h.redelivered

@@ -20,7 +20,7 @@ with wanted as (
     select 4, 'message', h.trace_id, h.span_id, h.started_at
     from hop_rows h, wanted
     where h.topic = place.topic and h.partition = place.partition::integer
-        and h.message_offset = place.message_offset::bigint and (place.cluster = '' or place.cluster = h.cluster)
+        and h.message_offset = place.message_offset::bigint and (place.cluster = '' or place.cluster = coalesce(h.cluster, h.send_cluster))
     union all
     select 5, 'span', trace_id, span_id, started_at from span_rows where span_id = id
     union all

@@ -8,9 +8,9 @@ with awaited as (
 )
 select
     t.flow_id,
-    left(md5(concat(coalesce(t.root, t.head).service, chr(31), coalesce(t.root, t.head).name)), 16) as pathway_id,
-    coalesce(t.root, t.head).service as entry_service,
-    coalesce(t.root, t.head).name as entry_name,
+    left(md5(concat(t.entry.service, chr(31), t.entry.name)), 16) as pathway_id,
+    t.entry.service as entry_service,
+    t.entry.name as entry_name,
     t.started_at, t.ended_at,
     (epoch_ns(t.ended_at) - epoch_ns(t.started_at)) / 1e6 as total_ms,
     case when t.hops > 0 then t.wait_ns / 1e6 end as wait_ms,
@@ -21,8 +21,8 @@ select
     names_in_order(t.topic_entries) as topics,
     t.errors, t.dead_letters,
     case when t.errors > 0 then 'error' when a.flow_id is not null then 'open' else 'ok' end as status,
-    a.flow_id is null and t.root is not null as complete,
-    t.root is null as orphan,
+    a.flow_id is null and t.rooted as complete,
+    not t.rooted as orphan,
     t.traces
 from flow_totals t
 left join awaited a on a.flow_id = t.flow_id;

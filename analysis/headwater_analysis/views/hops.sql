@@ -1,17 +1,20 @@
 -- One message's way through one delivery, with the flow it happened in.
 create view hops as
 select
-    coalesce(h.cluster, k.clusters[h.topic]) as cluster,
+    coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster,
     h.topic, h.incarnation, h.partition, h.message_offset, h.consumer_group, h.attempt,
-    coalesce(f.flow_id, h.owner_trace_id) as flow_id,
+    coalesce(f.flow_id, h.owner_trace_id, h.trace_id) as flow_id,
     h.producer_service, h.consumer_service, h.send_trace_id, h.send_span_id, h.trace_id, h.span_id,
     h.sent_at, h.available_at, h.fetched_at as received_at, h.started_at, h.ended_at,
     h.send_ns / 1e6 as send_ms, null::double as txn_wait_ms, h.wait_ns / 1e6 as wait_ms, h.wait_method,
-    h.wait_bound_ns / 1e6 as wait_bound_ms, h.local_wait_ns / 1e6 as local_wait_ms,
-    h.work_ns / 1e6 as work_ms, h.backoff_ns / 1e6 as backoff_ms, h.total_ns / 1e6 as total_ms,
-    h.skewed, h.status, h.error_type
+    h.wait_bound_ns / 1e6 as wait_bound_ms, case when h.wait_method != 'overlap'
+        then least(epoch_ns(h.started_at) - epoch_ns(h.fetched_at), h.wait_ns) / 1e6 end as local_wait_ms,
+    elapsed_ns(h.started_at, h.ended_at) / 1e6 as work_ms, h.backoff_ns / 1e6 as backoff_ms, (epoch_ns(h.ended_at) - epoch_ns(coalesce(h.sent_at, case when h.record_time is not null then h.record_at end)))
+        / 1e6 as total_ms,
+    h.started_at < h.sent_at - interval 1 millisecond as skewed, h.status, h.error_type
 from hop_rows h
-left join split_flows f on f.trace_id = h.owner_trace_id and f.span_id = h.owner_span_id
+left join split_flows f on f.trace_id = coalesce(h.owner_trace_id, h.trace_id)
+    and f.span_id = coalesce(h.owner_span_id, h.span_id)
 cross join topic_knowledge k;
 
 comment on view hops is

@@ -2,8 +2,8 @@
 create view pathways as
 with per_pathway as (
     select
-        coalesce(root, head).service as entry_service,
-        coalesce(root, head).name as entry_name,
+        entry.service as entry_service,
+        entry.name as entry_name,
         count(*) as flows,
         count(*) filter (errors > 0) as errors,
         sum(dead_letters)::bigint as dead_letters,

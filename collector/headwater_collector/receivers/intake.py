@@ -20,6 +20,7 @@ from headwater_collector.log_segment import LogRecord
 
 from .otlp_decode import Kind
 from .otlp_json import check_json
+from .otlp_metrics import METRICS, speaks_of_messages
 from .otlp_wire import check_framing, field_bytes, mend, number_field
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -173,10 +174,14 @@ class Intake:
                 kept = Kept(cuts, f"{found} {keys[2]} were kept, and what follows a fault was not: {error}")
         if kept.rejected:
             self._counters.add_reasons(Counter(rejected_part=kept.rejected))
-        if signal != "traces":
+        if signal == "traces":
+            number = int(kind)
+        elif signal == "metrics" and speaks_of_messages(body):
+            number = kind | METRICS
+        else:
             self._counters.add(_NOT_KEPT[signal], found)
             return kept, None
-        return kept, LogRecord(int(kind), time.time_ns(), body) if found else None
+        return kept, LogRecord(number, time.time_ns(), body) if found else None
 
     def _append(self, record: LogRecord, done: Done) -> None:
         def durable(error: TryLater | None) -> None:

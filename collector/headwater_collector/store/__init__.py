@@ -1,7 +1,8 @@
 """The store: the one room that opens DuckDB for writing."""
 
 from .append import AppendCounts, append_spans
-from .errors import StoreBroken, StoreHeld, StoreTooNew
+from .append_metrics import append_metrics
+from .errors import StoreBroken, StoreHeld, StoreTooNew, is_of_rows
 from .retention import Retention
 from .store import Store
 from .writer import Writer
@@ -14,5 +15,7 @@ __all__ = [
     "StoreHeld",
     "StoreTooNew",
     "Writer",
+    "append_metrics",
     "append_spans",
+    "is_of_rows",
 ]

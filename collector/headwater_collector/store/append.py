@@ -24,10 +24,13 @@ class AppendCounts:
     quarantined: int
 
 
-def append_spans(writer: Writer, batch: SpanBatch, position: LogPosition) -> AppendCounts:
+def append_spans(
+    writer: Writer, batch: SpanBatch, position: LogPosition, *, summaries: bool = True
+) -> AppendCounts:
     """Stores a batch and everything kept ready for questions about it, in the writer's transaction.
 
-    Afterwards the store says that the append log has been taken in up to ``position``.
+    Afterwards the store says that the append log has been taken in up to ``position``. Without ``summaries`` only
+    the rows are stored, so that a benchmark can tell the two apart.
     """
     counts = AppendCounts(
         spans=writer.append("span_rows", _json(batch.spans)),
@@ -46,7 +49,8 @@ def append_spans(writer: Writer, batch: SpanBatch, position: LogPosition) -> App
         )
         writer.append("request_hashes", hashes)
     if counts.spans:
-        keep(writer, batch)
+        if summaries:
+            keep(writer, batch)
         bounds = pc.min_max(batch.spans["started_at"].cast(pa.int64())).as_py()
         for relation in ("spans", "flows"):
             writer.changed(relation, bounds["min"], bounds["max"])

@@ -10,6 +10,28 @@ from pathlib import Path
 
 from headwater_analysis.errors import Unavailable
 
+# DuckDB's and Arrow's ways to say that the rows themselves are at fault; anything else is the disk, the
+# memory or the file, passes or needs a person, and must never cost a request.
+_DATA_ERRORS = {
+    "ArrowInvalid",
+    "ArrowTypeError",
+    "ConstraintException",
+    "ConversionException",
+    "DataError",
+    "InvalidInputException",
+    "OutOfRangeException",
+    "OverflowError",
+    "TypeMismatchException",
+    "UnicodeDecodeError",
+    "UnicodeEncodeError",
+    "ValueError",
+}
+
+
+def is_of_rows(error: Exception) -> bool:
+    """Whether the rows themselves are at fault, and would be again."""
+    return type(error).__name__ in _DATA_ERRORS
+
 
 class StoreHeld(Unavailable):
     """Another process holds the store."""

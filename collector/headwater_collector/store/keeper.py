@@ -44,9 +44,7 @@ class _Keeping:
             self._step("touched_splits")
         else:
             self._step("no_splits")
-        self._step("whole_parts")
-        if hops:
-            self._step("whole_hop_parts")
+        self._step("whole_spans", "whole_hop_parts" if hops else "whole_parts")
         if self._true("exists (from touched_splits)"):
             self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
 
@@ -54,32 +52,29 @@ class _Keeping:
         """Messages, deliveries and hops of the batch; whether there are any."""
         claims = self._true(
             "exists (from new_facts where parent_span_id is null and (role = 'process' or "
-            "coalesce(said[1], said[2], said[3]) is not null))"
+            "coalesce(said[1], moved[1], moved[2]) is not null))"
         ) or (self._batch.links.num_rows > 0 and self._true(_ROOT_LINKS))
         if not claims and not self._true(
             "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
         ):
-            self._step("no_messaging", "no_claims", "no_old_hops")
+            self._step("no_messaging", "no_claims")
             return False
-        self._step("new_messages", "new_deliveries")
-        if self._true("exists (from new_facts where said[16] is not null) or exists (from range_rows)"):
+        self._step("new_messages", "named_deliveries")
+        if self._true("exists (from new_facts where said[8] is not null) or exists (from range_rows)"):
             self._step("new_ranges", "ranged_deliveries")
-            self._writer.execute("insert into range_rows by name from new_ranges")
+        else:
+            self._step("no_ranges")
         self._step("touched")
         if claims or self._true("exists (from claim_rows)"):
             self._step("new_claims", "touched_claims")
         else:
             self._step("no_claims")
         self._step("touched_ends", "paired")
-        if self._true("exists (from crowded)"):
-            self._step("paired_crowded")
-        self._step("new_hops")
-        known = self._true("exists (from touched_deliveries where not is_new)")
-        self._step("old_hops" if known else "no_old_hops")
-        self._writer.execute(
-            "insert into hop_rows by name "
-            "select * exclude (parent_span_id, before_trace_id, before_span_id) from new_hops"
-        )
+        if self._true("exists (from old_hops) or exists (from old_others)"):
+            self._step("forget_touched")
+        self._step("paired_crowded" if self._true("exists (from crowded)") else "no_crowded")
+        polls = self._true("exists (from touched_deliveries where role = 'receive')")
+        self._step("fetched" if polls else "no_fetched", "new_hops")
         return True
 
     def _causes(self, hops: bool) -> None:
@@ -104,7 +99,7 @@ class _Keeping:
 
 
 _ROOT_LINKS = (
-    "exists (from batch_links l join batch_spans s on s.trace_id = l.trace_id and s.span_id = l.span_id "
-    "where s.parent_span_id is null and l.linked_trace_id != l.trace_id)"
+    "exists (from batch_links l join new_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id "
+    "where l.linked_trace_id != l.trace_id)"
 )
 """A span without a parent links to another trace."""

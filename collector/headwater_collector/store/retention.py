@@ -1,4 +1,8 @@
-"""What is kept for how long: by time of arrival, never by span time, oldest first."""
+"""What is kept for how long: by time of arrival, never by span time, oldest first.
+
+Flows with errors or dead letters, and slow ones, are kept longer than the rest; what pathways added up to by the
+hour, longest.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,11 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
+
+from headwater_analysis import sql
 
 if TYPE_CHECKING:
     from .store import Store
@@ -15,21 +23,41 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-BY_ARRIVAL = (
-    "span_rows", "link_rows", "event_rows", "quarantine_rows", "request_hashes", "message_rows",
-    "delivery_rows", "hop_rows", "range_rows", "claim_rows", "cause_rows", "split_spans", "fragments",
-    "flow_parts", "dead_letter_rows",
-)  # fmt: skip
+OF_TRACES = {
+    **dict.fromkeys(
+        (
+            "span_rows", "link_rows", "event_rows", "message_rows", "delivery_rows", "range_rows", "claim_rows",
+            "cause_rows", "split_spans", "fragments", "flow_parts",
+        ),
+        "trace_id",
+    ),
+    "hop_rows": "coalesce(hop_rows.owner_trace_id, hop_rows.trace_id)",
+}  # fmt: skip
+"""Tables whose rows go when their ``received_at`` is too old, and later if their trace is kept; its column."""
+
+BY_ARRIVAL = ("quarantine_rows", "request_hashes")
 """Tables whose rows go when their ``received_at`` is too old."""
 
-BY_SAMPLE = ("ingest_samples", "offset_samples", "commit_samples", "group_samples")
+NOTABLE = ("dead_letter_rows", "kept_traces")
+"""Tables whose rows stay as long as the flows worth keeping."""
+
+BY_SAMPLE = (
+    "ingest_samples", "offset_samples", "commit_samples", "group_samples", "metric_rows", "flow_count_rows",
+    "reporter_rows", "held_rows",
+)  # fmt: skip
 """Tables whose rows go when their ``sampled_at`` is too old."""
+
+AGGREGATES = ("pathway_hours",)
+"""Tables whose rows go when their ``hour`` is more than AGGREGATE_DAYS ago."""
 
 KEPT = (
     "resource_rows", "scope_rows", "log_position", "cluster_rows", "topic_lives", "lag_now",
     "group_health_now", "dead_letter_positions",
 )  # fmt: skip
 """Tables of bounded size, which do not age."""
+
+AGGREGATE_DAYS = 400
+"""A year can be compared with the one before; a pathway's hour is one small row."""
 
 STEP = 0.1
 """Share of the spans that goes at a time while the store is too big."""
@@ -45,21 +73,27 @@ class Retention:
     days: float = 7.0
     """Rows that arrived longer ago go."""
     max_bytes: int = 20_000_000_000
-    """While the used part of the file is bigger, the oldest tenth goes. Freed room is used again; the file does
-    not shrink."""
+    """While the used part of the file is bigger, the oldest tenth goes, flows worth keeping last. Freed room is used
+    again; the file does not shrink."""
+    notable_days: float = 28.0
+    """The same for flows with errors or dead letters and for slow ones: a bug is looked for weeks later."""
 
 
 def apply(store: Store, limits: Retention, now: datetime | None = None) -> int:
     """Removes what is too old, then what is too much; gives the number of spans removed."""
-    cutoff = (now or datetime.now(UTC)) - timedelta(days=limits.days)
-    removed = store.write(lambda writer: _remove(writer, cutoff))
+    now = now or datetime.now(UTC)
+    cutoff = now - timedelta(days=limits.days)
+    notable = now - timedelta(days=max(limits.notable_days, limits.days))
+    removed = store.write(lambda writer: _remove(writer, cutoff, notable, now))
     while used_bytes(store) > limits.max_bytes:
-        found = store.read("select quantile_disc(received_at, ?)::timestamp from span_rows", [STEP])
-        if found[0][0] is None:
+        oldest, all_kept = _oldest(store)
+        if oldest is None:
             break
-        oldest = found[0][0].replace(tzinfo=UTC) + timedelta(microseconds=1)
-        step = store.write(lambda writer, until=oldest: _remove(writer, until))  # type: ignore[misc]
-        if step == 0:
+        until = oldest if all_kept else notable
+        step = store.write(
+            lambda writer, before=oldest, until=until: _remove(writer, before, until, now)  # type: ignore[misc]
+        )
+        if step == 0 and all_kept:
             break
         removed += step
         store.checkpoint()
@@ -74,17 +108,70 @@ def used_bytes(store: Store) -> int:
     return int(used)
 
 
-def _remove(writer: Writer, before: datetime) -> int:
-    until = before.astimezone(UTC).replace(tzinfo=None)
+def _oldest(store: Store) -> tuple[datetime | None, bool]:
+    """Just after the oldest tenth of the spans arrived, and whether none but those worth keeping are left."""
+    for kept, where in ((False, "anti join kept_traces using (trace_id)"), (True, "")):
+        asked = f"select quantile_disc(received_at, ?)::timestamp from span_rows {where}"
+        [(found,)] = store.read(asked, [STEP])
+        if found is not None:
+            return found.replace(tzinfo=UTC) + timedelta(microseconds=1), kept
+    return None, True
+
+
+@cache
+def _steps() -> dict[str, str]:
+    return {item.name: item.text for item in sql.ordered(resources.files(__package__) / "retaining")}
+
+
+def _remove(writer: Writer, before: datetime, notable_before: datetime, now: datetime) -> int:
+    """Removes what arrived before the first limit, but what is worth keeping only before the second."""
     removed = 0
-    for table, column in [(t, "received_at") for t in BY_ARRIVAL] + [(t, "sampled_at") for t in BY_SAMPLE]:
-        [(old,)] = writer.execute(f"select exists (from {table} where {column} < ?::timestamp)", [until])
-        if not old:
-            continue
-        [(count,)] = writer.execute(f"delete from {table} where {column} < ?::timestamp", [until])
-        if table == "span_rows":
-            removed = int(count)
+    limits = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (before, notable_before)]
+    if _any(writer, "flow_parts", "received_at", limits[0]) or _any(
+        writer, "span_rows", "received_at", limits[0]
+    ):
+        writer.execute(
+            "create or replace temp table retention_limits as "
+            "select ?::timestamp_ns as before, ?::timestamp_ns as notable_before",
+            limits,
+        )
+        for step in _steps().values():
+            writer.execute(step)
+        for table, trace in OF_TRACES.items():
+            count = _remove_traces(writer, table, trace)
+            removed += count if table == "span_rows" else 0
+        writer.execute("insert into kept_traces by name from newly_kept")
+    aggregates = now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=AGGREGATE_DAYS)
+    for tables, column, limit in (
+        (BY_ARRIVAL, "received_at", limits[0]),
+        (NOTABLE, "received_at", limits[1]),
+        (BY_SAMPLE, "sampled_at", limits[0]),
+        (AGGREGATES, "hour", aggregates),
+    ):
+        for table in tables:
+            if _any(writer, table, column, limit):
+                writer.execute(f"delete from {table} where {column} < ?::timestamp", [limit])
     return removed
+
+
+def _remove_traces(writer: Writer, table: str, trace: str) -> int:
+    """Old rows go; those newly worth keeping move behind the newest, since room is given back by whole row groups."""
+    old = "received_at < (select before from retention_limits)"
+    qualified = trace if "." in trace else f"{table}.{trace}"
+    kept = f"exists (from {{}} k where k.trace_id = {qualified})"
+    writer.execute(
+        f"create or replace temp table moved as select * from {table} where {old} and {kept.format('newly_kept')}"
+    )
+    [(gone,)] = writer.execute(
+        f"delete from {table} where {old} and (received_at < (select notable_before from retention_limits) "
+        f"or not {kept.format('kept_traces')})"
+    )
+    [(back,)] = writer.execute(f"insert into {table} from moved")
+    return int(gone) - int(back)
+
+
+def _any(writer: Writer, table: str, column: str, limit: datetime) -> bool:
+    return bool(writer.execute(f"select exists (from {table} where {column} < ?::timestamp)", [limit])[0][0])
 
 
 class Upkeep:

@@ -9,7 +9,7 @@ from headwater_analysis import sql
 
 from .errors import StoreBroken, StoreTooNew
 
-VERSION = 1
+VERSION = 2
 """Version of the physical layout. A store of a higher version is refused, one of a lower is migrated."""
 
 
@@ -32,6 +32,23 @@ def check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int | No
 def table_objects() -> tuple[sql.SqlObject, ...]:
     """Every physical table in order of creation."""
     return tuple(sql.ordered(resources.files(__package__) / "tables"))
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Brings the tables of an older store to this version, a version at a time, each in one transaction.
+
+    A step stands in ``migrations`` under the version that it leads to and never changes afterwards.
+    """
+    for step in range(version + 1, VERSION + 1):
+        connection.execute("begin")
+        try:
+            for item in sql.ordered(resources.files(__package__) / "migrations" / str(step)):
+                connection.execute(item.text)
+            connection.execute("update store_version set version = ?", [step])
+            connection.execute("commit")
+        except BaseException:
+            connection.execute("rollback")
+            raise
 
 
 def install(connection: duckdb.DuckDBPyConnection, version: int | None) -> None:

@@ -19,6 +19,10 @@ T = TypeVar("T")
 CHECKPOINT_THRESHOLD = "256MB"
 """DuckDB's own 16 MB rewrites the last row group again and again and stalls up to a third of a second."""
 
+VACUUM_TASKS = 0
+"""None: a commit that fills a row group leaves a small one behind it, and merging those at every checkpoint would
+write everything twice. Row groups whose rows are all deleted are given back without it."""
+
 
 class Store:
     """An open store. Every method may be called from any thread; writing is serialised."""
@@ -167,6 +171,7 @@ def _connect(path: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConn
                 "threads": str(threads),
                 "preserve_insertion_order": "false",
                 "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+                "max_vacuum_tasks": str(VACUUM_TASKS),
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             },
@@ -176,6 +181,8 @@ def _connect(path: Path, memory_limit: str, threads: int) -> duckdb.DuckDBPyConn
     try:
         version = schema.check_version(root, path)
         root.execute("set global timezone = 'UTC'")
+        if version is not None:
+            schema.migrate(root, version)
         root.execute("begin")
         schema.install(root, version)
         root.execute("commit")

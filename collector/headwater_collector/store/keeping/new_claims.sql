@@ -3,7 +3,7 @@ create or replace temp table new_claims as
 with said as (
     select *, 'cause' as kind, said[1] as written from new_facts where said[1] is not null
     union all
-    select *, 'origin', coalesce(said[2], said[3]) from new_facts where coalesce(said[2], said[3]) is not null
+    select *, 'origin', coalesce(moved[1], moved[2]) from new_facts where coalesce(moved[1], moved[2]) is not null
 ), parsed as (
     select *, regexp_extract(written, '^(.+):([0-9]+):([0-9]+)$', ['t', 'p', 'o']) as r
     from said
@@ -15,8 +15,8 @@ with said as (
         min({'span_id': l.linked_span_id, 'trace_id': l.linked_trace_id}) as first,
         count(distinct l.linked_trace_id) > 1 as shared
     from batch_links l
-    join batch_spans s on s.trace_id = l.trace_id and s.span_id = l.span_id
-    where s.parent_span_id is null and l.linked_trace_id != s.trace_id
+    join new_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id
+    where l.linked_trace_id != s.trace_id
     group by s.received_at, s.trace_id, s.span_id
 )
 select

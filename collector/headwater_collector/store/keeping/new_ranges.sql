@@ -1,9 +1,9 @@
 -- Offset ranges ("orders:3:100-199") that batch and poll spans of this batch name.
 create or replace temp table new_ranges as
 with said as (
-    select *, unnest(from_json(said[16], '["VARCHAR"]')) as written
+    select *, unnest(from_json(said[8], '["VARCHAR"]')) as written
     from new_facts
-    where role in ('process', 'receive') and said[16] is not null and json_valid(said[16])
+    where role in ('process', 'receive') and said[8] is not null and json_valid(said[8])
 ), parsed as (
     select *, regexp_extract(written, '^(.+):([0-9]+):([0-9]+)(?:-([0-9]+))?$', ['t', 'p', 'a', 'b']) as r
     from said

@@ -9,9 +9,8 @@ with by_service as (
         count(*) filter (m.kind in ('producer', 'client') and m.status != 'error' and m.topic is not null
             and coalesce(m.operation, 'send') in ('send', 'publish')) as messages,
         min(m.started_at) as started_at, max(m.ended_at) as ended_at,
-        min({'seen': m.started_at, 'span_id': m.span_id, 'service': m.service, 'name': m.name})
-            filter (m.parent_span_id is null) as root,
-        min({'seen': m.started_at, 'span_id': m.span_id, 'service': m.service, 'name': m.name}) as head
+        min({'has_parent': m.parent_span_id is not null, 'seen': m.started_at, 'span_id': m.span_id,
+            'service': m.service, 'name': m.name}) as entry
     from split_members m
     group by m.trace_id, m.boundary, m.service, m.topic
 ), spans as (
@@ -19,17 +18,18 @@ with by_service as (
         trace_id, boundary, min(received_at) as received_at,
         sum(spans) as spans, sum(working_spans) as working_spans, sum(errors) as errors,
         sum(messages) as messages, min(started_at) as started_at, max(ended_at) as ended_at,
-        min(root) as root, min(head) as head,
+        min(entry) as entry,
         list({'seen': started_at, 'name': service}) as services,
         list({'seen': started_at, 'name': topic}) filter (topic is not null) as topics
     from by_service
     group by trace_id, boundary
 ), hops as (
     select s.trace_id, s.boundary, count(h.wait_ns) as hops, sum(h.wait_ns) as wait_ns,
-        sum(h.work_ns) as work_ns, sum(h.backoff_ns) as backoff_ns
+        sum(elapsed_ns(h.started_at, h.ended_at)) as work_ns, sum(h.backoff_ns) as backoff_ns
     from hop_rows h
-    semi join touched_splits t on t.trace_id = h.owner_trace_id
-    join split_spans s on s.trace_id = h.owner_trace_id and s.span_id = h.owner_span_id
+    semi join touched_splits t on t.trace_id = coalesce(h.owner_trace_id, h.trace_id)
+    join split_spans s on s.trace_id = coalesce(h.owner_trace_id, h.trace_id)
+        and s.span_id = coalesce(h.owner_span_id, h.span_id)
     group by s.trace_id, s.boundary
 ), letters as (
     select s.trace_id, s.boundary, count(*) as dead_letters

@@ -9,9 +9,9 @@ with changed as (
 ), reached as (
     select trace_id from batch_spans
     union
-    select owner_trace_id from new_hops
+    select coalesce(owner_trace_id, trace_id) from new_hops
     union
-    select owner_trace_id from old_hops
+    select coalesce(owner_trace_id, trace_id) from old_hops
     union
     select trace_id from changed
 )

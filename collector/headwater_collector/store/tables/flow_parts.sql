@@ -13,8 +13,8 @@ create table flow_parts (
     dead_letters integer,
     started_at timestamp_ns,
     ended_at timestamp_ns,
-    root struct(seen timestamp_ns, span_id varchar, service varchar, name varchar),    -- first span without a parent
-    head struct(seen timestamp_ns, span_id varchar, service varchar, name varchar),    -- first span
+    -- its first span without a parent, else its first span; NULL in a part without spans
+    entry struct(has_parent boolean, seen timestamp_ns, span_id varchar, service varchar, name varchar),
     services struct(seen timestamp_ns, name varchar)[],
     topics struct(seen timestamp_ns, name varchar)[],
     hops integer,                    -- hops whose wait is known

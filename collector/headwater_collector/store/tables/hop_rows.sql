@@ -1,8 +1,10 @@
--- Kept: a delivery joined to the send of its message, one row a delivery. Replaced when either end changes.
--- Durations in nanoseconds, so that sums over them are exact and can be taken back.
+-- Kept: a delivery joined to the send of its message, one row a delivery. Replaced when either end changes, from
+-- what the delivery says, which is kept here too. Durations in nanoseconds, so that sums over them are exact and
+-- can be taken back; those that two times of the row give are left to the questions.
 create table hop_rows (
     received_at timestamp_ns not null,
-    cluster varchar,
+    cluster varchar,                 -- as the delivery says it
+    send_cluster varchar,            -- as the send says it
     topic varchar,
     incarnation integer,
     partition integer,
@@ -10,13 +12,14 @@ create table hop_rows (
     consumer_group varchar,
     attempt integer,
     role varchar,
-    owner_trace_id varchar,          -- the span whose flow it counts in: the handling one, or, in a batch over
-    owner_span_id varchar,           -- several messages, the one that sent the message
+    owner_trace_id varchar,          -- in a batch over several messages, the span that sent the message, in whose
+    owner_span_id varchar,           -- flow the hop counts; NULL: in that of the handling span
     send_trace_id varchar,
-    send_span_id varchar,
+    send_span_id varchar using compression zstd,
     producer_service varchar,
     trace_id varchar,
-    span_id varchar,
+    span_id varchar using compression zstd,
+    parent_span_id varchar using compression zstd,
     consumer_service varchar,
     sent_at timestamp_ns,
     available_at timestamp_ns,
@@ -26,13 +29,13 @@ create table hop_rows (
     status varchar,
     error_type varchar,
     redelivered boolean,
+    said_attempt integer,            -- what the service says; NULL where only the order of deliveries tells
+    due_at timestamp_ns,             -- when a delayed attempt was to begin
+    record_at timestamp_ns,          -- the record's own time
+    record_time varchar,             -- create or append; NULL where the time is not to be trusted
     send_ns bigint,
     wait_ns bigint,
-    local_wait_ns bigint,
-    work_ns bigint,
     backoff_ns bigint,
-    total_ns bigint,
     wait_method varchar,
-    wait_bound_ns bigint,
-    skewed boolean
+    wait_bound_ns bigint
 );

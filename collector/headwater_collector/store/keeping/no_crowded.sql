@@ -1,0 +1,2 @@
+-- No touched coordinate is crowded.
+create or replace temp view all_paired as from paired;
