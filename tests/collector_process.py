@@ -16,6 +16,8 @@ from typing import Any
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "headwater"
+"""Where the tests' collectors find the compiled decoder: compiled once, and not again for each."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COMMAND = "import sys; from headwater_analysis.cli import main; sys.exit(main())"
 
@@ -122,7 +124,12 @@ def command(*arguments: str, environment: Mapping[str, str] | None = None) -> su
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", **(environment or {})},
+        env={
+            **os.environ,
+            "XDG_CONFIG_HOME": "/nonexistent",
+            "HEADWATER_CACHE": str(CACHE),
+            **(environment or {}),
+        },
     )
 
 

@@ -108,7 +108,7 @@ def running_demo(data: Path, *arguments: str) -> Iterator[Demo]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent"},
+        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", "HEADWATER_CACHE": str(CACHE)},
     )
     demo = Demo(process, data, {})
     try:

@@ -19,7 +19,7 @@ from .errors import UsageError
 
 ENVIRONMENT_PREFIX = "HEADWATER_"
 FILE_KEYS = frozenset(
-    "api axis capture collector data dead_letters debug every fault filter format group insecure json "
+    "api axis cache capture collector data dead_letters debug decoder every fault filter format group insecure json "
     "kafka keep_days keep_size last limit max_body max_log no_dashboard orders otlp_grpc otlp_http "
     "partitions poll rate seconds seed sort status store store_memory theme token topic tui watch web".split()
 )

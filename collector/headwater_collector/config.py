@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
+from platformdirs import user_cache_path, user_data_path
 
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
@@ -83,6 +83,19 @@ OPTIONS = (
         metavar="GB",
     ),
     Option(
+        "decoder",
+        "How spans are read: by code compiled for this machine, or by protobuf, at a tenth of the speed.",
+        "fast",
+        "choice",
+        ("fast", "protobuf"),
+    ),
+    Option(
+        "cache",
+        "Directory of the compiled code; without it, it would be compiled at every start.",
+        user_cache_path("headwater"),
+        "path",
+    ),
+    Option(
         "store-memory",
         "Memory of the store for inserts and questions; 256MB is enough for 10 million spans.",
         "1GB",
@@ -127,6 +140,8 @@ class CollectorSettings:
     keep_size: float = 20.0
     """Gigabytes"""
     store_memory: str = "1GB"
+    decoder: str = "fast"
+    cache: Path = user_cache_path("headwater")
 
     @property
     def retention(self) -> Retention:
@@ -174,6 +189,8 @@ def from_settings(settings: Settings) -> CollectorSettings:
         keep_days=settings.keep_days,
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
+        decoder=settings.decoder,
+        cache=settings.cache,
     ).checked()
 
 

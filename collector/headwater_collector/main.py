@@ -22,6 +22,7 @@ from .counters import IngestCounters
 from .kafka.watch import KafkaWatch
 from .log import AppendLog, LogBounds
 from .pipeline import Pipeline, PipelineBounds
+from .receivers.decoding import SwitchingDecoder
 from .receivers.intake import DoorBounds, Intake
 from .receivers.otlp_grpc import OtlpGrpcDoor
 from .receivers.otlp_http import OtlpHttpDoor
@@ -50,6 +51,7 @@ class Collector:
 
     def __init__(self, settings: CollectorSettings) -> None:
         self.settings = settings.checked()
+        self.decoder = SwitchingDecoder(settings.cache, settings.decoder)
         self._parts: AsyncExitStack | None = None
         self._health: Callable[[], dict[str, object]] = dict
 
@@ -73,7 +75,8 @@ class Collector:
         most = settings.max_log * MEGABYTE
         log = AppendLog(settings.data / "log", LogBounds(most_bytes=most))
         bounds = PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
-        pipeline = Pipeline(store, log, counters, bounds)
+        parts.push_async_callback(asyncio.to_thread, self.decoder.stop)
+        pipeline = Pipeline(store, log, counters, bounds, self.decoder)
         await asyncio.to_thread(log.open, Pipeline.stored_position(store))
         parts.callback(log.close_reader)
         await asyncio.to_thread(pipeline.start)
@@ -89,7 +92,11 @@ class Collector:
         )
         await watch.start()
         parts.push_async_callback(watch.stop)
-        self._health = lambda: {**pipeline.health(), "clusters": watch.status()}
+        self._health = lambda: {
+            **pipeline.health(),
+            "decoder": self.decoder.name,
+            "clusters": watch.status(),
+        }
         api = ApiServer(store, settings.api, health=self.health, token=settings.token)
         api_address = await api.start()
         parts.push_async_callback(api.stop)
@@ -106,6 +113,7 @@ class Collector:
         addresses = Addresses(grpc_address, http_address, api_address)
         parts.callback((settings.data / "addresses.json").unlink, missing_ok=True)
         addresses.write(settings.data)
+        self.decoder.start()
         return addresses
 
     async def stop(self) -> None:
@@ -131,7 +139,7 @@ async def _serve(settings: CollectorSettings) -> None:
     sys.stdout.write(
         f"headwater collector on {settings.data}\n"
         f"  OTLP/gRPC  {addresses.otlp_grpc}\n  OTLP/HTTP  http://{addresses.otlp_http}\n"
-        f"  API        http://{addresses.api}\n"
+        f"  API        http://{addresses.api}\n{collector.decoder.remark}\n"
     )
     sys.stdout.flush()
     try:

@@ -17,6 +17,7 @@ from hashlib import sha256
 from .counters import IngestCounters
 from .log import AppendLog
 from .log_segment import LogRecord
+from .receivers.decoding import Decoding
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
 from .store import Store, Writer, append_spans
@@ -61,13 +62,18 @@ class Pipeline:
     """The writer. Construct without I/O; `start` once, `stop` drains."""
 
     def __init__(
-        self, store: Store, log: AppendLog, counters: IngestCounters, bounds: PipelineBounds | None = None
+        self,
+        store: Store,
+        log: AppendLog,
+        counters: IngestCounters,
+        bounds: PipelineBounds | None = None,
+        decoder: Decoding | None = None,
     ) -> None:
         self._store = store
         self._log = log
         self._counters = counters
         self._bounds = bounds or PipelineBounds()
-        self._decoder = Decoder()
+        self._decoder = decoder or Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
         self._recent: dict[str, int] = {}
@@ -182,7 +188,7 @@ class Pipeline:
         try:
             self._commit(batch, position)
         except Exception as error:
-            self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
+            self._decoder.forget()
             if type(error).__name__ not in _DATA_ERRORS or not fresh:
                 raise
             self._store_singly(fresh, seen, position, error)
