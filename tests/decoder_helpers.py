@@ -35,7 +35,7 @@ PROMOTED = (
     "error.type",
     "exception.type",
 )
-_TEXTS = (
+_TEXTS: tuple[str, ...] = (
     "",
     "a",
     "orders",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collector_process import CACHE
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.remote import RemoteSource
 

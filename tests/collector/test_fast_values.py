@@ -60,8 +60,6 @@ def test_doubles_are_the_shortest_text_that_reads_back(fast: FastDecoder) -> Non
     numbers = [dice.random() * 10.0 ** dice.randrange(-300, 300) for _ in range(20_000)]
     numbers += [2.0**power for power in range(-1074, 1024)] + [10.0**power for power in range(-323, 309)]
     numbers += [-0.0, 0.0, 5e-324, 1.7976931348623157e308, 123456.789, 9007199254740993.0]
-    (found,) = texts(fast, *[{"list": numbers[:0]}])
-    assert found == '{"list":[]}'
     for start in range(0, len(numbers), 1000):
         part: list[object] = list(numbers[start : start + 1000])
         (found,) = texts(fast, {"list": part})

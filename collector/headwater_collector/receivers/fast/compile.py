@@ -21,7 +21,7 @@ def load(folder: Path) -> FastDecoder:
     """The fast decoder with its compiled code from a folder, which is filled where it is empty."""
     import numba
 
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     from .decoder import FastDecoder, practise
 
     decoder = FastDecoder()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .memory import Int, Words, byte, compiled, put_byte
+from .memory import Bool, Int, Words, byte, compiled, put_byte
 from .text import digits, put_bytes
 
 _LOWEST, _HIGHEST = -292, 324
@@ -142,7 +142,7 @@ def _move(start: Int, end: Int, places: Int) -> None:
 
 
 @compiled
-def _no_number(nan: bool, negative: bool, to: Int) -> Int:
+def _no_number(nan: Bool, negative: Bool, to: Int) -> Int:
     if nan:
         return put_bytes(to, 0x224E614E22, 5)  # "NaN"
     if negative:

@@ -22,6 +22,9 @@ Words = npt.NDArray[np.uint64]
 Int = Any
 """An int64 (words: uint64) to the compiler, an int or a numpy scalar to Python."""
 
+Bool = Any
+"""Truth, likewise"""
+
 PADDING = 8
 """Bytes behind the last one that a word may be read from; whoever joins requests adds them."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from headwater_collector.receivers.columns import MAX_NS
 
 from . import promoted, rows
-from .memory import Int, byte, compiled, load, put_byte, put_word, store, word
+from .memory import Bool, Int, byte, compiled, load, put_byte, put_word, store, word
 from .rows import (
     EVENTS,
     FILLED,
@@ -42,7 +42,7 @@ _MOST_PARTITION, _MOST_OFFSET = np.int64(2**31 - 1), np.int64(2**63 - 1)
 
 
 @compiled
-def put_text(start: Int, length: Int, present: bool, space: Int, table: Int, column: Int) -> bool:
+def put_text(start: Int, length: Int, present: Bool, space: Int, table: Int, column: Int) -> Bool:
     """Write a text, or NULL, into the row that is being filled; returns whether it is UTF-8."""
     row = load(space, FILLED[table])
     filled = FILLED[table] + 2 + column
@@ -90,7 +90,7 @@ def _short_text(start: Int, length: Int) -> Int:
 
 
 @compiled
-def put_promoted(memory: Int, space: Int, table: Int, column: Int, names: Int) -> bool:
+def put_promoted(memory: Int, space: Int, table: Int, column: Int, names: Int) -> Bool:
     """Write the text column of a promoted attribute; NULL where the list has no messaging attribute."""
     found = np.int64(-1)
     if load(space, memory + NAMES_FOUND) & promoted.MESSAGING:
@@ -101,7 +101,7 @@ def put_promoted(memory: Int, space: Int, table: Int, column: Int, names: Int) -
 
 
 @compiled
-def put_operation(memory: Int, space: Int) -> bool:
+def put_operation(memory: Int, space: Int) -> Bool:
     """Write the operation of a span, older words for it replaced."""
     found = first_text(memory, space, promoted.OPERATION)
     if found < 0:
@@ -140,7 +140,7 @@ def put_partition_and_offset(memory: Int, space: Int, table: Int, partition: Int
 
 
 @compiled
-def put_id(start: Int, length: Int, size: Int, space: Int, table: Int, column: Int) -> bool:
+def put_id(start: Int, length: Int, size: Int, space: Int, table: Int, column: Int) -> Bool:
     """Write an id into the row that is being filled; False, and NULL, where it is none."""
     row = load(space, FILLED[table])
     good = False
@@ -200,7 +200,7 @@ def put_event(at: Int, end: Int, row: Int, space: Int) -> tuple[Int, Int]:
 
 
 @compiled
-def put_link(at: Int, end: Int, row: Int, space: Int) -> bool:
+def put_link(at: Int, end: Int, row: Int, space: Int) -> Bool:
     """Write a link of the span in this row; returns whether it is taken."""
     trace = trace_size = span = span_size = state = state_size = flags = np.int64(0)
     to = begin(PART_MEMORY, space, json_start(space, LINKS))

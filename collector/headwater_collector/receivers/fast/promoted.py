@@ -9,7 +9,7 @@ import numpy as np
 
 from headwater_collector.receivers import attributes as names
 
-from .memory import Int, Ints, Words, byte, compiled, word
+from .memory import Bool, Int, Ints, Words, byte, compiled, word
 from .text import KEEP
 
 TOPIC, PARTITION, OFFSET, GROUP, OPERATION, CLUSTER, EVENT, ERROR, EXCEPTION, SYSTEM = range(10)
@@ -83,7 +83,7 @@ def which(start: Int, length: Int) -> Int:
 
 
 @compiled
-def is_number(number: Int) -> bool:
+def is_number(number: Int) -> Bool:
     """Whether the name stands for a whole number."""
     return _FIRST_NUMBER <= number < _LAST_NUMBER
 

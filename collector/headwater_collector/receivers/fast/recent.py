@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .memory import Int, Ints, compiled, entry, load, store
+from .memory import Bool, Int, Ints, compiled, entry, load, store
 
 SIZE = 1 << 18
 """Slots of a generation"""
@@ -29,7 +29,7 @@ def _slot(recent: Int, first: Int, span: Int) -> Int:
 
 
 @compiled
-def was_seen(recent: Int, span: Int) -> bool:
+def was_seen(recent: Int, span: Int) -> Bool:
     """Whether this id, which is not zero, was here before; remembers it."""
     newer = load(recent, _NEWER) * SIZE
     slot = _slot(recent, newer, span)
@@ -50,6 +50,6 @@ def was_seen(recent: Int, span: Int) -> bool:
 
 
 @entry
-def seen(recent: Int, span: Int) -> bool:
+def seen(recent: Int, span: Int) -> Bool:
     """`was_seen` for one id at a time."""
     return was_seen(recent, span)

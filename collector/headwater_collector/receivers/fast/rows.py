@@ -29,8 +29,17 @@ LINK_FLAGS, LINK_PARTITION, LINK_OFFSET = range(2, 5)
 _NUMBERS = (13, 3, 5)
 """Columns of numbers; -1 is NULL of offset and partition, 0 of times."""
 
-SPAN_TEXTS = ("name", "trace_state", "status_message", "error_type", "cluster", "topic")
-SPAN_TEXTS += ("consumer_group", "operation", "event_id")
+SPAN_TEXTS = (
+    "name",
+    "trace_state",
+    "status_message",
+    "error_type",
+    "cluster",
+    "topic",
+    "consumer_group",
+    "operation",
+    "event_id",
+)
 NAME, TRACE_STATE, MESSAGE, ERROR_TYPE, CLUSTER, TOPIC, CONSUMER_GROUP, OPERATION, EVENT_ID = range(9)
 LINK_TEXTS = ("trace_state", "cluster", "topic")
 TEXTS = (len(SPAN_TEXTS), 1, len(LINK_TEXTS))

@@ -7,7 +7,7 @@ import numpy as np
 from headwater_collector.receivers.columns import FAR_FUTURE_NS, FAR_PAST_NS
 
 from . import promoted, rows
-from .memory import Int, Ints, compiled, entry, get, load, store, word
+from .memory import Bool, Int, Ints, compiled, entry, get, load, store, word
 from .parts import (
     end_row,
     json_start,
@@ -75,7 +75,7 @@ def _copy_counts(space: Int, source: tuple[int, ...], target: tuple[int, ...]) -
 
 
 @compiled
-def _has_room(space: Int, table: Int, size: Int, most_rows: Int) -> bool:
+def _has_room(space: Int, table: Int, size: Int, most_rows: Int) -> Bool:
     """Whether a span of so many bytes fits, whatever it holds."""
     filled = FILLED[table]
     if (
@@ -90,7 +90,7 @@ def _has_room(space: Int, table: Int, size: Int, most_rows: Int) -> bool:
 
 
 @compiled
-def _span(at: Int, end: Int, space: Int, recent: Int) -> bool:
+def _span(at: Int, end: Int, space: Int, recent: Int) -> Bool:
     """Write the span in byte(at:end); False for one that is malformed, refused or unusual."""
     row = load(space, FILLED[SPANS])
     kind = flags = dropped_attributes = dropped_events = dropped_links = np.int64(0)
@@ -191,7 +191,7 @@ def _span(at: Int, end: Int, space: Int, recent: Int) -> bool:
 
 
 @compiled
-def _put_status(at: Int, end: Int, space: Int) -> bool:
+def _put_status(at: Int, end: Int, space: Int) -> Bool:
     message = size = code = np.int64(0)
     while at < end:
         key, at = tag(at, end)

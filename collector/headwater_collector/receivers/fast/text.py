@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .memory import Int, Words, byte, compiled, put_byte, put_word, word
+from .memory import Bool, Int, Words, byte, compiled, put_byte, put_word, word
 
 ROOM_PER_BYTE = 8
 """JSON needs at most six bytes for one of text (\\u001f), and eight for two of an attribute without a value."""
@@ -30,7 +30,7 @@ KEEP: Words = np.array([(1 << 8 * number) - 1 for number in range(9)], np.uint64
 
 
 @compiled
-def same(one: Int, other: Int, length: Int) -> bool:
+def same(one: Int, other: Int, length: Int) -> Bool:
     """Whether two stretches of the buffer are equal."""
     done = 0
     while length - done >= 8:
@@ -63,7 +63,7 @@ def character(at: Int, end: Int) -> Int:
 
 
 @compiled
-def copy(start: Int, length: Int, to: Int) -> bool:
+def copy(start: Int, length: Int, to: Int) -> Bool:
     """Copy text; returns whether it is UTF-8."""
     high = np.uint64(0)
     done = 0
@@ -166,7 +166,7 @@ def integer(value: Int, to: Int) -> Int:
 
 
 @compiled
-def hexed(start: Int, length: Int, to: Int) -> bool:
+def hexed(start: Int, length: Int, to: Int) -> Bool:
     """Write bytes, a multiple of four, as lower-case hex; returns whether any of them is not zero."""
     any_bit = np.uint64(0)
     for place in range(0, length, 4):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .doubles import double
-from .memory import Int, byte, compiled, load, put_byte, store, word
+from .memory import Bool, Int, byte, compiled, load, put_byte, store, word
 from .promoted import FIRST, NAMES, SYSTEM, decimal, is_number, which
 from .rows import MAX_DEPTH, MAX_KEYS, MAX_NAMES
 from .text import base64, integer, put_bytes, quoted, same
@@ -92,7 +92,7 @@ def _key(at: Int, end: Int) -> tuple[Int, Int, Int]:
 
 
 @compiled
-def _is_new(key: Int, length: Int, memory: Int, space: Int, first: Int) -> bool:
+def _is_new(key: Int, length: Int, memory: Int, space: Int, first: Int) -> Bool:
     for number in range(first, load(space, memory + _COUNT)):
         if load(space, memory + number * 2 + 1) == length and same(
             load(space, memory + number * 2), key, length
@@ -102,7 +102,7 @@ def _is_new(key: Int, length: Int, memory: Int, space: Int, first: Int) -> bool:
 
 
 @compiled
-def _note(start: Int, end: Int, number: Int, memory: Int, space: Int) -> bool:
+def _note(start: Int, end: Int, number: Int, memory: Int, space: Int) -> Bool:
     """Note a value that becomes a column; False for one of another type than is usual."""
     store(space, memory + NAMES_FOUND, load(space, memory + NAMES_FOUND) | np.int64(1) << number)
     if number == _SYSTEM:
@@ -158,13 +158,13 @@ def value(start: Int, end: Int, memory: Int, space: Int, to: Int) -> Int:
 
 
 @compiled
-def _is_at_end(memory: Int, space: Int, depth: Int) -> bool:
+def _is_at_end(memory: Int, space: Int, depth: Int) -> Bool:
     level = memory + _LEVELS + depth * 4
     return bool(load(space, level) == load(space, level + 1))
 
 
 @compiled
-def _open(start: Int, end: Int, memory: Int, depth: Int, space: Int, to: Int) -> bool:
+def _open(start: Int, end: Int, memory: Int, depth: Int, space: Int, to: Int) -> Bool:
     inner, stop = part(start + 1, end)
     if stop != end:
         return False

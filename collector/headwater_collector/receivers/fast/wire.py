@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .memory import Bytes, Int, Ints, byte, compiled, entry
+from .memory import Bool, Bytes, Int, Ints, byte, compiled, entry
 
 
 @compiled
@@ -85,7 +85,7 @@ def frame_all(buf: Bytes, ends: Ints, spans: Ints, groups: Ints, at: Ints, plain
 
 
 @compiled
-def frame(start: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> bool:
+def frame(start: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> Bool:
     """Find the spans of one request, and the resource and scope around them; returns whether all is plain.
 
     `at` holds how many rows of `spans` (start, end, group, request) and of `groups` (request, then start and
@@ -110,7 +110,7 @@ def frame(start: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Int
 
 
 @compiled
-def _resource_spans(position: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> bool:
+def _resource_spans(position: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> Bool:
     first_group = at[1]
     resource_start = resource_end = url_start = url_end = np.int64(-1)
     while position < end:
@@ -146,7 +146,7 @@ def _resource_spans(position: Int, end: Int, request: Int, spans: Ints, groups: 
 
 
 @compiled
-def _scope_spans(position: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> bool:
+def _scope_spans(position: Int, end: Int, request: Int, spans: Ints, groups: Ints, at: Ints) -> Bool:
     group = at[1]
     at[1] += 1
     scope_start = scope_end = np.int64(-1)
