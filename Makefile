@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
-.PHONY: help setup demo test lint check format lock bench bench-ingest bench-instrumentation clean
+.PHONY: help setup demo test lint check format lock bench bench-ingest bench-instrumentation bench-fuzz clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ bench-ingest: setup
 ## bench-instrumentation  what a span adds to a message, beside the floor and OpenTelemetry's own
 bench-instrumentation: setup
 	$(BIN)/python -m tests.bench.instrumentation $(ARGS)
+
+## bench-fuzz  spoilt requests through both decoders: the same answer, nothing read beyond, memory steady
+bench-fuzz: setup
+	$(BIN)/python -m tests.bench.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

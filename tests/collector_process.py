@@ -87,6 +87,11 @@ class CollectorProcess:
         rows: list[list[Any]] = json.loads(answer.body)["rows"]
         return rows
 
+    def health(self) -> dict[str, Any]:
+        """What the collector says of itself."""
+        found: dict[str, Any] = json.loads(self.request("api", "GET", "/v1/health").body)
+        return found
+
     def wait_for(self, statement: str, expected: object, seconds: float = 20.0, every: float = 0.05) -> None:
         """Ask, each `every` seconds, until the first column of the first row is what is expected."""
         until = time.monotonic() + seconds

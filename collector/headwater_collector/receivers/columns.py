@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -69,6 +69,11 @@ class RecentIds:
         if len(self._new) > self._half:
             self._old, self._new = self._new, set()
         return False
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them, the older half first."""
+        yield from self._old
+        yield from self._new
 
 
 class BatchBuilder:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headwater_collector.records import RequestSeen, SpanBatch
 
+from .columns import RecentIds
 from .fast.compile import READY, load
 from .otlp_decode import Decoder, RawRequest
 
@@ -49,8 +50,9 @@ class SwitchingDecoder:
     def __init__(self, cache: Path, wanted: str = "fast") -> None:
         self._cache = cache
         self._wanted = wanted
-        self._current: Decoding = Decoder()
-        self._ready: Decoding | None = None
+        self._protobuf = Decoder()
+        self._current: Decoding = self._protobuf
+        self._ready: FastDecoder | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._lock = threading.Lock()
@@ -63,6 +65,11 @@ class SwitchingDecoder:
     def name(self) -> str:
         """Which one has read the last batch."""
         return self._current.name
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next batch is read by the fast one."""
+        return self._ready is not None
 
     def start(self) -> None:
         """See what there is, and get the rest beside the work."""
@@ -105,8 +112,10 @@ class SwitchingDecoder:
         self, requests: Sequence[RawRequest], seen: Sequence[RequestSeen] = ()
     ) -> tuple[SpanBatch, Counter[str]]:
         """By the one that is there."""
-        if self._ready is not None:
-            self._current, self._ready = self._ready, None
+        if self._ready is not None and self._current is self._protobuf:
+            if isinstance(self._protobuf.recent, RecentIds):
+                self._ready.adopt(self._protobuf.recent)
+            self._current = self._ready
         return self._current.decode(requests, seen)
 
     def forget(self) -> None:

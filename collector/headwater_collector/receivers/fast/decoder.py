@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -104,12 +104,17 @@ class FastDecoder:
                 self._scopes[raw] = known
         return known
 
+    def adopt(self, span_ids: Iterable[str]) -> None:
+        """Remember the span ids that another decoder has seen."""
+        for span in span_ids:
+            self._ids.seen(span)
+
     def forget(self) -> None:
         """Forget the span ids: those of a batch that was not stored come again."""
         self._ids.recent = new_recent()
 
 
-class _Joined:
+class Joined:
     """Requests one after the other, so that one call reads all of them."""
 
     def __init__(self, bodies: Sequence[bytes]) -> None:
@@ -136,7 +141,7 @@ class _Batch:
         """Add requests in protobuf."""
         if not requests:
             return
-        joined = _Joined([request.body for request in requests])
+        joined = Joined([request.body for request in requests])
         plain, spans, groups = _framed(joined.array, [len(request.body) for request in requests])
         received = np.array([request.received_at_ns for request in requests], np.int64)
         first_group, first = len(self._groups), 0
@@ -156,7 +161,7 @@ class _Batch:
             self._of._protobuf.read(self.builder, request)
         self._scan(joined, spans[first:], received, requests)
 
-    def _intern(self, joined: _Joined, groups: Sequence[Sequence[int]]) -> bool:
+    def _intern(self, joined: Joined, groups: Sequence[Sequence[int]]) -> bool:
         """Note the resources and scopes of a request; False where one of them is malformed."""
         decoder, builder = self._of, self.builder
         counted = decoder._protobuf.repaired
@@ -183,7 +188,7 @@ class _Batch:
 
     def _scan(
         self,
-        joined: _Joined,
+        joined: Joined,
         spans: Ints,
         received: Ints,
         requests: Sequence[RawRequest],
