@@ -92,11 +92,7 @@ class Collector:
         )
         await watch.start()
         parts.push_async_callback(watch.stop)
-        self._health = lambda: {
-            **pipeline.health(),
-            "decoder": self.decoder.name,
-            "clusters": watch.status(),
-        }
+        self._health = lambda: {**pipeline.health(), "clusters": watch.status()}
         api = ApiServer(store, settings.api, health=self.health, token=settings.token)
         api_address = await api.start()
         parts.push_async_callback(api.stop)
@@ -123,8 +119,8 @@ class Collector:
             await parts.aclose()
 
     def health(self) -> dict[str, object]:
-        """What the doors counted, what waits, and each cluster's state."""
-        return self._health()
+        """What the doors counted, what waits, how spans are read, and each cluster's state."""
+        return {**self._health(), "decoder": self.decoder.name}
 
 
 async def _serve(settings: CollectorSettings) -> None:

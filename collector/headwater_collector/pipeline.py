@@ -239,8 +239,7 @@ class Pipeline:
     def _decode(
         self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]
     ) -> tuple[SpanBatch, Counter[str]]:
-        raws = [RawRequest(record.received_at_ns, record.kind, record.body) for record in records]
-        return self._decoder.decode(raws, seen)
+        return self._decoder.decode([RawRequest(r.received_at_ns, r.kind, r.body) for r in records], seen)
 
     def _commit(self, batch: SpanBatch, position: LogPosition) -> None:
         counts = self._store.write(lambda writer: append_spans(writer, batch, position))

@@ -55,13 +55,12 @@ def guard(decoder_module: Any) -> None:
     guarded = Guarded()
     plain = decoder_module.Joined
 
-    class Fenced(plain):  # type: ignore[misc]
-        def __init__(self, bodies: Sequence[bytes]) -> None:
-            super().__init__(bodies)
-            self.array = guarded.hold(self._bytes)
-            self._address = self.array.ctypes.data
+    def fenced(bodies: Sequence[bytes]) -> Any:
+        joined = plain(bodies)
+        joined.array = guarded.hold(joined.array.tobytes())
+        return joined
 
-    decoder_module.Joined = Fenced
+    decoder_module.Joined = fenced
 
 
 def resident_megabytes() -> int:

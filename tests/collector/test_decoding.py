@@ -81,7 +81,7 @@ def test_protobuf_where_compiling_fails(tmp_path: Path, monkeypatch: pytest.Monk
         def __init__(self, command: list[str], **more: Any) -> None:
             super().__init__([sys.executable, "-c", "raise SystemExit('no such processor')"], **more)
 
-    monkeypatch.setattr(decoding.subprocess, "Popen", Fails)
+    monkeypatch.setattr(subprocess, "Popen", Fails)
     decoder = SwitchingDecoder(tmp_path)
     decoder.start()
     wait(lambda: decoder.remark.endswith("no such processor."))

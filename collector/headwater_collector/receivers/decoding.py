@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import platform
 import shutil
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .fast.decoder import FastDecoder
 
 _ROOM = Path(__file__).parent
+_NOT_COMPILED = ("__init__.py", "compile.py", "decoder.py", "tables.py")
 
 
 class Decoding(Protocol):
@@ -127,7 +129,9 @@ class SwitchingDecoder:
             if not (folder / READY).exists():
                 self._compile(folder)
             if not self._stopping:
-                self._ready = load(folder)
+                ready = load(folder)
+                gc.freeze()  # the compiler's many objects stay: looking through them would cost each batch
+                self._ready = ready
                 self.remark = "Spans are read by compiled code."
         except Exception as error:  # whatever numba or the linker may raise, spans are read
             if not self._stopping:
@@ -163,7 +167,8 @@ def compiled_decoder(cache: Path) -> FastDecoder:
 def _key() -> str:
     """The same for the same code, compiler and processor. Raises PackageNotFoundError."""
     parts = [version("numba"), version("llvmlite"), version("numpy"), sys.version, _processor()]
-    for path in sorted((*_ROOM.glob("fast/*.py"), _ROOM / "attributes.py", _ROOM / "columns.py")):
+    files = {*_ROOM.glob("fast/*.py"), _ROOM / "attributes.py", _ROOM / "columns.py"}
+    for path in sorted(files - {_ROOM / "fast" / name for name in _NOT_COMPILED}):
         # The compiler's own cache looks at the time of change, so a copy of other age is another one.
         parts += [str(path), str(path.stat().st_mtime_ns), path.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

@@ -120,11 +120,11 @@ class Joined:
     def __init__(self, bodies: Sequence[bytes]) -> None:
         self._bytes = b"".join([*bodies, bytes(PADDING)])
         self.array: Bytes = np.frombuffer(self._bytes, np.uint8)
-        self._address = self.array.ctypes.data
 
     def part(self, start: int, end: int) -> bytes:
         """The bytes between two addresses; none where the start is negative."""
-        return self._bytes[start - self._address : end - self._address] if start >= 0 else b""
+        first = self.array.ctypes.data
+        return self._bytes[start - first : end - first] if start >= 0 else b""
 
 
 class _Batch:

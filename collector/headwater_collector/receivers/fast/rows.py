@@ -16,7 +16,8 @@ MAX_SPAN = 128 * 1024
 """Bytes of a span that is taken here: any such one has room in empty rows. The protobuf path takes larger ones."""
 TEXT_BYTES = 4 << 20
 
-SPANS, EVENTS, LINKS = range(3)
+SPANS, EVENTS, LINKS = map(np.int64, range(3))
+"""Tables. Not Python's integers, for each of which a function would be compiled anew; likewise below."""
 ROWS = (16_384, MAX_SPAN // 2, MAX_SPAN // 2)
 """Events and links: each needs two bytes of a span at least."""
 JSON_BYTES = (24 << 20, 4 << 20, 4 << 20)
@@ -74,7 +75,7 @@ _starts, _INTS = _laid(
 NUMBERS, TEXT_ENDS, JSON_ENDS, FILLED, KEPT = (_starts[at : at + 3] for at in range(0, 15, 3))
 """Integers from the beginning: numbers column by column; where texts and JSON end, that of row 0 at 1; how many rows,
 bytes of JSON and bytes of each text column there are; the same after the last span that was taken whole."""
-MEMORY, PART_MEMORY = _starts[15:]
+MEMORY, PART_MEMORY = map(np.int64, _starts[15:])
 """Likewise, of what `values` remembers of one list: of a span, and of an event or link."""
 _starts, _BYTES = _laid(
     [
@@ -111,7 +112,7 @@ class Filled:
     """The rows of one table, for Python to look at."""
 
     space: Space
-    table: int
+    table: np.int64
 
     @property
     def count(self) -> int:
