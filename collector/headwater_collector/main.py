@@ -98,7 +98,7 @@ class Collector:
         parts.push_async_callback(api.stop)
 
         door_bounds = DoorBounds(body_bytes=settings.max_body * MEGABYTE)
-        intake = Intake(log, counters, token=settings.token, bounds=door_bounds)
+        intake = Intake(log, counters, token=settings.token, bounds=door_bounds, count=self.decoder.count)
         http = OtlpHttpDoor(intake, settings.otlp_http)
         http_address = await http.start()
         parts.push_async_callback(http.stop)

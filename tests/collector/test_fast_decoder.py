@@ -22,6 +22,7 @@ from decoder_helpers import (
     spoilt,
 )
 from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
+from headwater_collector.receivers.otlp_wire import check_framing
 
 if TYPE_CHECKING:
     from headwater_collector.receivers.fast.decoder import FastDecoder
@@ -188,3 +189,16 @@ FRAMES: list[tuple[str, bytes]] = [
 @pytest.mark.parametrize(("what", "body"), FRAMES, ids=[what for what, _ in FRAMES])
 def test_strange_frames(fast: FastDecoder, what: str, body: bytes) -> None:
     check(fast, around(IDS), body, body, around(IDS))
+
+
+def test_the_door_counts_the_same_spans(fast: FastDecoder) -> None:
+    dice = random.Random(9)
+    whole = [a_random_request(dice, NOW).SerializeToString() for _ in range(100)]
+    counted = 0
+    for body in [*whole, *(spoilt(body, dice) for body in whole * 10), *(body for _, body in FRAMES)]:
+        found = fast.count(body)
+        if found is not None:
+            assert found == check_framing(body)
+            counted += 1
+    assert counted >= len(whole), "what is not spoilt is counted"
+    assert fast.count(b"") == 0

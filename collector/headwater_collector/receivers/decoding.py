@@ -22,11 +22,14 @@ from headwater_collector.records import RequestSeen, SpanBatch
 from .columns import RecentIds
 from .fast.compile import READY, load
 from .otlp_decode import Decoder, RawRequest
+from .otlp_wire import check_framing
 
 if TYPE_CHECKING:
     from .fast.decoder import FastDecoder
 
 _ROOM = Path(__file__).parent
+_OTHERS_KEPT = 3
+"""Folders of other versions or processors that share the cache; what is older goes."""
 _NOT_COMPILED = ("__init__.py", "compile.py", "decoder.py", "tables.py")
 
 
@@ -120,6 +123,11 @@ class SwitchingDecoder:
             self._current = self._ready
         return self._current.decode(requests, seen)
 
+    def count(self, body: bytes) -> int:
+        """How many spans a request frames, from any thread; raises Malformed."""
+        found = None if self._ready is None else self._ready.count(body)
+        return check_framing(body) if found is None else found
+
     def forget(self) -> None:
         """Forget the span ids."""
         self._current.forget()
@@ -150,6 +158,11 @@ class SwitchingDecoder:
         if child.returncode:
             lines = said.decode(errors="replace").strip().splitlines()
             raise RuntimeError(lines[-1] if lines else f"the compiler ended with {child.returncode}")
+
+        others = [other for other in folder.parent.iterdir() if other != folder]
+        others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
+        for other in others[_OTHERS_KEPT:]:
+            shutil.rmtree(other, ignore_errors=True)
 
     def _keep_protobuf(self, reason: str) -> None:
         self.remark = f"Spans are read by protobuf, at a tenth of the speed: {reason.rstrip('.')}."

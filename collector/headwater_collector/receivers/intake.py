@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Literal
@@ -44,12 +45,20 @@ class Intake:
     """Checks requests and hands them to the log; used by every door, from any thread."""
 
     def __init__(
-        self, log: AppendLog, counters: IngestCounters, *, token: str | None, bounds: DoorBounds
+        self,
+        log: AppendLog,
+        counters: IngestCounters,
+        *,
+        token: str | None,
+        bounds: DoorBounds,
+        count: Callable[[bytes], int] = check_framing,
     ) -> None:
+        """`count` says how many spans a protobuf request frames, from any thread; raises Malformed."""
         self._log = log
         self._counters = counters
         self._token = None if token is None else token.encode()
         self.bounds = bounds
+        self._count = count
 
     def check_token(self, authorization: bytes | None) -> None:
         """Raises NotAllowed unless the header holds the token, where one is asked for."""
@@ -80,7 +89,7 @@ class Intake:
             if not named:
                 remark = f"Nothing was kept: the request has no {JSON_KEYS[signal][0]}."
         else:
-            found = check_framing(body)
+            found = self._count(body)
         if signal != "traces":
             self._counters.add(_NOT_KEPT[signal], found)
         if signal != "traces" or not found:
