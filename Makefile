@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
 .PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
-	bench-instrumentation clean
+	bench-instrumentation bench-fuzz clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ bench-questions: setup
 ## bench-instrumentation  what a span adds to a message, beside the floor and OpenTelemetry's own
 bench-instrumentation: setup
 	$(BIN)/python -m tests.bench.instrumentation $(ARGS)
+
+## bench-fuzz  spoilt requests through both decoders: the same answer, nothing read beyond, memory steady
+bench-fuzz: setup
+	$(BIN)/python -m tests.bench.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

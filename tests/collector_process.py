@@ -16,6 +16,8 @@ from typing import Any
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "headwater"
+"""Where the tests' collectors find the compiled decoder: compiled once, and not again for each."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COMMAND = "import sys; from headwater_analysis.cli import main; sys.exit(main())"
 
@@ -85,6 +87,11 @@ class CollectorProcess:
         rows: list[list[Any]] = json.loads(answer.body)["rows"]
         return rows
 
+    def health(self) -> dict[str, Any]:
+        """What the collector says of itself."""
+        found: dict[str, Any] = json.loads(self.request("api", "GET", "/v1/health").body)
+        return found
+
     def wait_for(self, statement: str, expected: object, seconds: float = 20.0, every: float = 0.05) -> None:
         """Ask, each `every` seconds, until the first column of the first row is what is expected."""
         until = time.monotonic() + seconds
@@ -122,7 +129,12 @@ def command(*arguments: str, environment: Mapping[str, str] | None = None) -> su
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", **(environment or {})},
+        env={
+            **os.environ,
+            "XDG_CONFIG_HOME": "/nonexistent",
+            "HEADWATER_CACHE": str(CACHE),
+            **(environment or {}),
+        },
     )
 
 

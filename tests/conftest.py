@@ -6,11 +6,17 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import kafka_harness
+from collector_process import CACHE
 from headwater_collector.demo.broker import Broker
+from headwater_collector.receivers.decoding import compiled_decoder
+
+if TYPE_CHECKING:
+    from headwater_collector.receivers.fast.decoder import FastDecoder
 
 CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -58,6 +64,12 @@ async def broker() -> AsyncIterator[Broker]:
     await running.start()
     yield running
     await running.stop()
+
+
+@pytest.fixture(scope="session")
+def fast() -> FastDecoder:
+    """The compiled decoder, out of .cache; where that is empty it is compiled once, for half a minute."""
+    return compiled_decoder(CACHE)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collector_process import CACHE
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.remote import RemoteSource
 
@@ -108,7 +109,7 @@ def running_demo(data: Path, *arguments: str) -> Iterator[Demo]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent"},
+        env={**os.environ, "XDG_CONFIG_HOME": "/nonexistent", "HEADWATER_CACHE": str(CACHE)},
     )
     demo = Demo(process, data, {})
     try:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
@@ -106,6 +108,19 @@ OPTIONS = (
         metavar="GB",
     ),
     Option(
+        "decoder",
+        "How spans are read: by code compiled for this machine, or by protobuf, at a tenth of the speed.",
+        "fast",
+        "choice",
+        ("fast", "protobuf"),
+    ),
+    Option(
+        "cache",
+        "Directory of the compiled code; without it, it would be compiled at every start.",
+        user_cache_path("headwater"),
+        "path",
+    ),
+    Option(
         "store-memory",
         "Memory of the store for inserts and questions; 256MB is enough for 10 million spans.",
         "1GB",
@@ -159,6 +174,8 @@ class CollectorSettings:
     """Gigabytes"""
     store_memory: str = "1GB"
     masking: Masking = Masking()
+    decoder: str = "fast"
+    cache: Path = user_cache_path("headwater")
 
     @property
     def retention(self) -> Retention:
@@ -256,6 +273,8 @@ def from_settings(settings: Settings) -> CollectorSettings:
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
         masking=rules_of(settings.tables.get("masking") or {}),
+        decoder=settings.decoder,
+        cache=settings.cache,
     ).checked()
     found.check_files()
     return found

@@ -45,7 +45,7 @@ class Addresses:
 
 
 class Doors:
-    """Construct without I/O; `open` once. `state` says what the pipeline and the clusters do."""
+    """Construct without I/O; `open` once. `state` says what the pipeline and the clusters do, `count` reads framing."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Doors:
         log: AppendLog,
         counters: IngestCounters,
         state: Callable[[], dict[str, object]],
+        count: Callable[[bytes], int],
     ) -> None:
         self._settings = settings
         self._store = store
@@ -64,7 +65,7 @@ class Doors:
             body_bytes=settings.max_body * MEGABYTE,
             compressed_bytes=min(DoorBounds.compressed_bytes, settings.max_body * MEGABYTE),
         )
-        self._intake = Intake(log, counters, self._access, bounds)
+        self._intake = Intake(log, counters, self._access, bounds, count)
         self._rates = Rates(counters.row)
         self._http: OtlpHttpDoor | None = None
         self._grpc: OtlpGrpcDoor | None = None

@@ -18,6 +18,7 @@ from .doors import Addresses, Doors
 from .kafka.watch import KafkaWatch
 from .log import AppendLog, LogBounds
 from .pipeline import Pipeline, PipelineBounds
+from .receivers.decoding import SwitchingDecoder
 from .store import Store
 
 MEGABYTE = 1 << 20
@@ -28,6 +29,7 @@ class Collector:
 
     def __init__(self, settings: CollectorSettings) -> None:
         self.settings = settings.checked()
+        self.decoder = SwitchingDecoder(settings.cache, settings.decoder)
         self._parts: AsyncExitStack | None = None
         self._doors: Doors | None = None
 
@@ -54,7 +56,8 @@ class Collector:
             settings.data / "log", LogBounds(most_bytes=most, free_bytes=settings.min_free * MEGABYTE)
         )
         bounds = PipelineBounds(checkpoint_bytes=min(256 * MEGABYTE, most // 4))
-        pipeline = Pipeline(store, log, counters, bounds, settings.masking.masked)
+        parts.push_async_callback(asyncio.to_thread, self.decoder.stop)
+        pipeline = Pipeline(store, log, counters, bounds, settings.masking.masked, self.decoder)
         await asyncio.to_thread(log.open, Pipeline.stored_position(store))
         parts.callback(log.close_reader)
         await asyncio.to_thread(pipeline.start)
@@ -71,11 +74,17 @@ class Collector:
         await watch.start()
         parts.push_async_callback(watch.stop)
         self._doors = doors = Doors(
-            settings, store, log, counters, lambda: {**pipeline.health(), "clusters": watch.status()}
+            settings,
+            store,
+            log,
+            counters,
+            lambda: {**pipeline.health(), "decoder": self.decoder.name, "clusters": watch.status()},
+            self.decoder.count,
         )
         addresses = await doors.open(parts)
         parts.callback((settings.data / "addresses.json").unlink, missing_ok=True)
         addresses.write(settings.data)
+        self.decoder.start()
         return addresses
 
     async def stop(self) -> None:
@@ -85,7 +94,7 @@ class Collector:
             await parts.aclose()
 
     def health(self) -> dict[str, object]:
-        """What the doors counted, what waits, and each cluster's state."""
+        """What the doors counted, what waits, how spans are read, and each cluster's state."""
         return {} if self._doors is None else self._doors.health()
 
 
@@ -102,7 +111,7 @@ async def _serve(settings: CollectorSettings) -> None:
     sys.stdout.write(
         f"headwater collector on {settings.data}\n"
         f"  OTLP/gRPC  {addresses.otlp_grpc}\n  OTLP/HTTP  {settings.scheme}://{addresses.otlp_http}\n"
-        f"  API        {settings.scheme}://{addresses.api}\n"
+        f"  API        {settings.scheme}://{addresses.api}\n{collector.decoder.remark}\n"
     )
     sys.stdout.flush()
     for sentence in settings.warnings():

@@ -17,6 +17,7 @@ from .counters import IngestCounters
 from .gathering import Decoded, Gathered, read_metric_records
 from .log import AppendLog
 from .log_segment import LogRecord
+from .receivers.decoding import Decoding
 from .receivers.otlp_decode import Decoder, Kind, RawRequest
 from .receivers.otlp_metrics import METRICS
 from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
@@ -58,13 +59,14 @@ class Pipeline:
         counters: IngestCounters,
         bounds: PipelineBounds | None = None,
         masked: Callable[[SpanBatch], SpanBatch] = lambda batch: batch,
+        decoder: Decoding | None = None,
     ) -> None:
         self._store = store
         self._log = log
         self._counters = counters
         self._bounds = bounds or PipelineBounds()
         self._masked = masked
-        self._decoder = Decoder()
+        self._decoder = decoder or Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
         self._repetitions = Repetitions(store, self._bounds.repeat_seconds)
@@ -117,7 +119,7 @@ class Pipeline:
                     return
                 backoff = 0.25
             except Exception as error:  # the one thread that stores must outlive whatever storing raises
-                self._decoder = Decoder()  # its memory of span ids holds ids that were not stored
+                self._decoder.forget()  # it holds ids that were not stored
                 self._counters.failed(f"Storing failed and is tried again: {_first_line(error)}")
                 if self._stopping.wait(backoff):
                     return
@@ -130,7 +132,7 @@ class Pipeline:
             self._position = self.stored_position(
                 self._store
             )  # the commit that failed may be there all the same
-            self._decoder = Decoder()
+            self._decoder.forget()
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
         if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):
             self._sample()
@@ -199,7 +201,7 @@ class Pipeline:
         try:
             self._commit(found.decoded(), found.position)
         except Exception as error:
-            self._decoder = Decoder()
+            self._decoder.forget()
             if not is_of_rows(error) or not found.records:
                 raise
             self._store_singly(found.records, found.seen, found.position, error)

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.load import bodies, numbered, over_grpc, over_http, replay  # noqa: E402
+from builders import a_request, a_span  # noqa: E402
 from collector_process import CollectorProcess, start_collector  # noqa: E402
 
 
@@ -36,18 +37,30 @@ def peak_megabytes(pid: int) -> int:
     return 0
 
 
-def measure(door: str, spans: int, requests: int, connections: int, seed: int) -> dict[str, object]:
+def measure(
+    door: str, decoder: str, spans: int, requests: int, connections: int, seed: int
+) -> dict[str, object]:
     """One run on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as directory:
         data = Path(directory)
-        collector = start_collector(data)
+        collector = start_collector(data, f"--decoder={decoder}")
         try:
+            _settle(collector, decoder)
             return _measure(collector, door, spans, requests, connections, seed)
         finally:
             if collector.process.poll() is None:
                 collector.kill()
             if collector.process.stdout is not None:
                 collector.process.stdout.close()
+
+
+def _settle(collector: CollectorProcess, decoder: str) -> None:
+    """Wait until spans are read the way that is to be measured."""
+    until = time.monotonic() + 600
+    while collector.health()["decoder"] != decoder:
+        assert time.monotonic() < until
+        collector.send(a_request(a_span()).SerializeToString())
+        time.sleep(0.5)
 
 
 def _measure(
@@ -58,19 +71,22 @@ def _measure(
     wire = sum(map(len, prepared)) / len(prepared) / spans
     address = collector.addresses["otlp_grpc" if door == "grpc" else "otlp_http"]
     make = over_grpc(address) if door == "grpc" else over_http(address)
+    stored_before = int(collector.sql("select coalesce(max(stored_spans), 0) from ingest_health")[0][0])
     before, began = cpu_seconds(pid), time.monotonic()
     sent = replay(make, numbered(prepared, requests), connections, spans)
     # Seldom, since each question costs the collector some of what is measured.
     stored = "select stored_spans from ingest_health"
-    collector.wait_for(stored, sent.acknowledged, seconds=300, every=0.5)
+    collector.wait_for(stored, stored_before + sent.acknowledged, seconds=300, every=0.5)
     stored_seconds = time.monotonic() - began
     cpu = cpu_seconds(pid) - before
     peak = peak_megabytes(pid)
+    decoder = collector.health()["decoder"]
     data = collector.data
     assert collector.stop() == 0  # checkpoints, so that the file is what stays
     disk = (data / "headwater.duckdb").stat().st_size / max(sent.acknowledged, 1)
     return {
         "door": door,
+        "decoder": decoder,
         "spans_a_request": spans,
         "connections": connections,
         "wire_bytes_a_span": round(wire),
@@ -92,15 +108,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--door", choices=("http", "grpc", "both"), default="both")
+    parser.add_argument("--decoder", choices=("fast", "protobuf", "both"), default="both")
     parser.add_argument("--spans", type=int, default=512, help="spans a request")
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     for door in ("http", "grpc") if given.door == "both" else (given.door,):
-        found = measure(door, given.spans, given.requests, given.connections, given.seed)
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
+        for decoder in ("protobuf", "fast") if given.decoder == "both" else (given.decoder,):
+            found = measure(door, decoder, given.spans, given.requests, given.connections, given.seed)
+            sys.stdout.write(json.dumps(found) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

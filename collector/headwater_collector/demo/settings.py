@@ -5,7 +5,7 @@ from pathlib import Path
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import Command, Option, Settings, note
 from headwater_collector.cluster_settings import clusters
-from headwater_collector.config import CollectorSettings
+from headwater_collector.config import OPTIONS, CollectorSettings
 from headwater_collector.errors import PortInUse
 from headwater_collector.kafka.watch import ClusterConfig
 from headwater_collector.receivers.addresses import listen
@@ -46,6 +46,7 @@ DEMO = Command(
         Option("otlp-http", "Where OTLP over HTTP is received.", "127.0.0.1:4318", "address"),
         Option("api", "Where questions are answered.", "127.0.0.1:4319", "address"),
         Option("web", "Where the dashboard listens.", "127.0.0.1:8050", "address"),
+        next(option for option in OPTIONS if option.name == "cache"),
         Option("poll", "Seconds between two looks at Kafka; shorter than usual, to see more.", 2.0, "number"),
     ),
 )
@@ -77,6 +78,7 @@ def collector_settings(settings: Settings, data: Path, watched: ClusterConfig) -
         api=free_door(settings.api, "--api"),
         kafka=(watched,),
         poll=settings.poll,
+        cache=settings.cache,
         # The demo's own made-up messages may be shown whole; a team's are not unless it says so.
         capture="full",
         min_free=32,  # a demo on a small disk should still show something

@@ -109,19 +109,23 @@ Promoted = tuple[str | None, str | None, int | None, int | None, str | None, str
 NOTHING: Promoted = (None, None, None, None, None, None, None)
 
 # The names of conventions 1.44 first, then those of newer and of older ones.
-_TOPIC = ("messaging.destination.name", "messaging.destination")
-_PARTITION = (
+TOPIC = ("messaging.destination.name", "messaging.destination")
+PARTITION = (
     "messaging.destination.partition.id",
     "messaging.kafka.destination.partition",
     "messaging.kafka.partition",
 )
-_OFFSET = ("messaging.kafka.offset", "kafka.offset", "messaging.kafka.message.offset")
-_GROUP = ("messaging.consumer.group.name", "messaging.kafka.consumer.group")
-_OPERATION = ("messaging.operation.type", "messaging.operation")
-_SAME_OPERATION = {"publish": "send", "deliver": "process"}
-MESSAGING = frozenset(
-    (*_TOPIC, *_PARTITION, *_OFFSET, *_GROUP, *_OPERATION, "headwater.event.id", "messaging.system")
-)
+OFFSET = ("messaging.kafka.offset", "kafka.offset", "messaging.kafka.message.offset")
+GROUP = ("messaging.consumer.group.name", "messaging.kafka.consumer.group")
+OPERATION = ("messaging.operation.type", "messaging.operation")
+SAME_OPERATION = {"publish": "send", "deliver": "process"}
+CLUSTER = ("messaging.kafka.cluster.id", "kafka.cluster.id")
+EVENT_ID = "headwater.event.id"
+SYSTEM = "messaging.system"
+ERROR_TYPE = "error.type"
+EXCEPTION_TYPE = "exception.type"
+MESSAGING = frozenset((*TOPIC, *PARTITION, *OFFSET, *GROUP, *OPERATION, EVENT_ID, SYSTEM))
+"""Where none of these is given, nothing is promoted."""
 
 
 def promoted(attributes: Attributes) -> Promoted:
@@ -130,26 +134,29 @@ def promoted(attributes: Attributes) -> Promoted:
         return NOTHING
     get = attributes.get
     # The current names, in text and numbers, are nearly always what is there: so they are tried by hand.
-    topic = get("messaging.destination.name")
+    topic = get(TOPIC[0])
     if type(topic) is not str or not topic:
-        topic = _text(attributes, _TOPIC)
-    offset = get("messaging.kafka.offset")
+        topic = _text(attributes, TOPIC)
+    offset = get(OFFSET[0])
     if type(offset) is not int or not 0 <= offset < 2**63:
-        offset = _whole(attributes, _OFFSET, 2**63)
-    operation = get("messaging.operation.type")
+        offset = _whole(attributes, OFFSET, 2**63)
+    operation = get(OPERATION[0])
     if type(operation) is not str or not operation:
-        operation = _text(attributes, _OPERATION)
-    group = get("messaging.consumer.group.name")
+        operation = _text(attributes, OPERATION)
+    group = get(GROUP[0])
     if type(group) is not str or not group:
-        group = _text(attributes, _GROUP)
-    cluster, event = get("messaging.kafka.cluster.id", get("kafka.cluster.id")), get("headwater.event.id")
+        group = _text(attributes, GROUP)
+    cluster = get(CLUSTER[0])
+    if type(cluster) is not str or not cluster:
+        cluster = _text(attributes, CLUSTER)
+    event = get(EVENT_ID)
     return (
-        None if cluster is None or cluster == "" else str(cluster),
+        cluster,
         topic,
-        _whole(attributes, _PARTITION, 2**31),
+        _whole(attributes, PARTITION, 2**31),
         offset,
         group,
-        operation if operation is None else _SAME_OPERATION.get(operation, operation),
+        operation if operation is None else SAME_OPERATION.get(operation, operation),
         None if event is None or event == "" else str(event),
     )
 

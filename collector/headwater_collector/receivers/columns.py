@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from headwater_collector import records
 
-from .attributes import MESSAGING, NOTHING, Attributes, as_text, promoted
+from .attributes import ERROR_TYPE, EXCEPTION_TYPE, MESSAGING, NOTHING, Attributes, as_text, promoted
+from .interned import Resource, Scope
 
-UNKNOWN_SERVICE = "unknown_service"
 KINDS = ("internal", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
 SECOND = 1_000_000_000
@@ -47,13 +46,11 @@ def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     )
 
 
-def content_id(*parts: bytes) -> int:
-    """64 bits that are the same for the same content, in every process."""
-    hashed = blake2b(digest_size=8)
-    for part in parts:
-        hashed.update(len(part).to_bytes(4, "big"))
-        hashed.update(part)
-    return int.from_bytes(hashed.digest(), "big")
+class SpanIds(Protocol):
+    """What knows which span ids have been seen lately."""
+
+    def seen(self, span: str) -> bool:
+        """Whether this id, in hex and not zero, was here before; remembers it."""
 
 
 class RecentIds:
@@ -73,11 +70,16 @@ class RecentIds:
             self._old, self._new = self._new, set()
         return False
 
+    def __iter__(self) -> Iterator[str]:
+        """All of them, the older half first."""
+        yield from self._old
+        yield from self._new
+
 
 class BatchBuilder:
     """Collects rows; a span that is refused leaves none behind."""
 
-    def __init__(self, recent: RecentIds) -> None:
+    def __init__(self, recent: SpanIds) -> None:
         self._recent = recent
         self._spans: list[tuple[Any, ...]] = []
         self._links: list[tuple[Any, ...]] = []
@@ -90,9 +92,6 @@ class BatchBuilder:
         """What was stored although it was odd: bad_text, duplicate_key, …"""
         self.received_ns = self._past = self._future = 0
         self.door = ""
-        self._service = UNKNOWN_SERVICE
-        self._resource_id = 0
-        self._scope_id = 0
 
     def begin_request(self, received_ns: int, door: str) -> None:
         """What follows came in one request."""
@@ -102,24 +101,22 @@ class BatchBuilder:
         if len(self._spans) >= _FLUSH_ROWS:
             self._flush()
 
-    def resource(self, attributes: Attributes, schema_url: str) -> tuple[int, str]:
-        """(id, service) of a resource."""
-        text = as_text(dict(sorted(attributes.items())))
-        resource_id = content_id(text, schema_url.encode())
-        service = attributes.get("service.name")
-        service = str(service) if service not in (None, "") else UNKNOWN_SERVICE
-        if resource_id not in self._resources:
-            row = (resource_id, self.received_ns, service, text, schema_url or None)
-            self._resources[resource_id] = row
-        return resource_id, service
+    def resource(self, resource: Resource) -> None:
+        """What follows is of this resource, or some of it."""
+        if resource.id not in self._resources:
+            self._resources[resource.id] = (
+                resource.id,
+                self.received_ns,
+                resource.service,
+                resource.text,
+                resource.schema_url or None,
+            )
 
-    def scope(self, name: str, version: str, attributes: Attributes) -> int:
-        """Id of an instrumentation scope."""
-        text = as_text(dict(sorted(attributes.items())))
-        scope_id = content_id(name.encode(), version.encode(), text)
-        if scope_id not in self._scopes:
-            self._scopes[scope_id] = (scope_id, self.received_ns, name or None, version or None, text)
-        return scope_id
+    def scope(self, scope: Scope) -> None:
+        """What follows is of this instrumentation scope, or some of it."""
+        if scope.id not in self._scopes:
+            row = (scope.id, self.received_ns, scope.name or None, scope.version or None, scope.text)
+            self._scopes[scope.id] = row
 
     def refuse(self, reason: str, detail: str, raw: bytes | None = None) -> None:
         """Keep something that cannot be stored, with the reason."""
@@ -129,9 +126,8 @@ class BatchBuilder:
 
     def add_span(
         self,
-        resource_id: int,
-        service: str,
-        scope_id: int,
+        resource: Resource,
+        scope: Scope,
         trace_id: str,
         span_id: str,
         parent: str,
@@ -163,7 +159,7 @@ class BatchBuilder:
             if parent.strip("0"):
                 marks = [*(marks or ()), "bad_parent"]
             parent = ""
-        error_type = attributes.get("error.type")
+        error_type = attributes.get(ERROR_TYPE)
         text = as_text(attributes)
         if events:
             if error_type is None:
@@ -179,7 +175,7 @@ class BatchBuilder:
                 parent or None,
                 trace_state or None,
                 flags,
-                service,
+                resource.service,
                 name,
                 KINDS[kind] if 0 <= kind < 6 else "internal",
                 start if 0 < start <= MAX_NS else None,
@@ -188,8 +184,8 @@ class BatchBuilder:
                 message or None,
                 error_type if error_type is None else str(error_type),
                 text,
-                resource_id,
-                scope_id,
+                resource.id,
+                scope.id,
                 *dropped,
                 *(NOTHING if MESSAGING.isdisjoint(attributes) else promoted(attributes)),
                 marks,
@@ -280,6 +276,6 @@ def _time_marks(start: int, end: int, received: int) -> list[str] | None:
 
 def _exception_type(events: Iterable[Event]) -> Any:
     for _, name, attributes in events:
-        if name == "exception" and attributes.get("exception.type"):
-            return attributes["exception.type"]
+        if name == "exception" and attributes.get(EXCEPTION_TYPE):
+            return attributes[EXCEPTION_TYPE]
     return None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,11 +97,18 @@ class Intake:
     """Checks requests and hands them to the log; used by every door, in one event loop."""
 
     def __init__(
-        self, log: AppendLog, counters: IngestCounters, access: Access, bounds: DoorBounds | None = None
+        self,
+        log: AppendLog,
+        counters: IngestCounters,
+        access: Access,
+        bounds: DoorBounds | None = None,
+        count: Callable[[bytes], int] = check_framing,
     ) -> None:
+        """`count` says how many spans a protobuf request frames, from any thread; raises Malformed."""
         self._log = log
         self._counters = counters
         self._access = access
+        self._count = count
         self.bounds = bounds or DoorBounds()
         self.in_flight = 0
         """Bytes of requests that are being read or made durable."""
@@ -166,7 +173,7 @@ class Intake:
                 kept = Kept(0, f"Nothing was kept: the request has no {keys[0]}.")
         else:
             try:
-                found = check_framing(body)
+                found = self._count(body)
             except Malformed as error:
                 body, found, cuts = mend(body)
                 if not found:

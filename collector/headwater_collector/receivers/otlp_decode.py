@@ -17,7 +17,8 @@ from headwater_collector.errors import Malformed
 from headwater_collector.records import RequestSeen, SpanBatch
 
 from . import otlp_schema
-from .columns import BatchBuilder, RecentIds
+from .columns import BatchBuilder, RecentIds, SpanIds
+from .interned import Resource, Scope, resource_of, scope_of
 from .otlp_json import read_json
 from .otlp_schema import AttributeReader
 from .otlp_wire import salvage
@@ -48,45 +49,85 @@ class RawRequest:
 
 
 class Decoder:
-    """Decodes batches; remembers recent span ids and attributes between them. For one thread."""
+    """Decodes batches; remembers recent span ids and attributes between them. For one thread.
 
-    def __init__(self) -> None:
-        self._recent = RecentIds()
+    The protobuf path: it reads everything, and says what is wrong with what cannot be read.
+    """
+
+    name = "protobuf"
+
+    def __init__(self, recent: SpanIds | None = None) -> None:
+        self.recent = recent or RecentIds()
         self._attributes = AttributeReader()
 
     def decode(
         self, requests: Sequence[RawRequest], seen: Sequence[RequestSeen] = ()
     ) -> tuple[SpanBatch, Counter[str]]:
         """Columns of all requests, and what had to be repaired in them, counted by a word."""
-        builder = BatchBuilder(self._recent)
-        attributes = self._attributes
-        attributes.bad_text = attributes.duplicates = 0
+        builder = self.begin()
         for request in requests:
-            try:
-                kind = Kind(request.kind)
-            except ValueError:
-                builder.begin_request(request.received_at_ns, "otlp-http")
-                builder.refuse("unknown_kind", f"The log holds a record of kind {request.kind}.")
-                continue
-            builder.begin_request(request.received_at_ns, kind.door)
-            try:
-                if kind is Kind.HTTP_JSON:
-                    read_json(builder, request.body)
-                else:
-                    self._read_protobuf(builder, request.body)
-            except (
-                Malformed,
-                ValueError,
-                TypeError,
-                KeyError,
-                AttributeError,
-                RecursionError,
-                DecodeError,
-            ) as error:
-                builder.refuse("malformed", f"A request could not be read: {error}", request.body)
-        builder.repairs["bad_text"] += attributes.bad_text
-        builder.repairs["duplicate_key"] += attributes.duplicates
+            self.read(builder, request)
+        return self.finish(builder, seen)
+
+    def forget(self) -> None:
+        """Forget the span ids: those of a batch that was not stored come again."""
+        self.recent = RecentIds()
+
+    def begin(self) -> BatchBuilder:
+        """An empty batch."""
+        self._attributes.bad_text = self._attributes.duplicates = 0
+        return BatchBuilder(self.recent)
+
+    def finish(
+        self, builder: BatchBuilder, seen: Sequence[RequestSeen] = ()
+    ) -> tuple[SpanBatch, Counter[str]]:
+        """What `decode` gives, of a batch that was begun here."""
+        builder.repairs["bad_text"] += self._attributes.bad_text
+        builder.repairs["duplicate_key"] += self._attributes.duplicates
         return builder.finish(seen), +builder.repairs
+
+    def read(self, builder: BatchBuilder, request: RawRequest) -> None:
+        """Add a request."""
+        try:
+            kind = Kind(request.kind)
+        except ValueError:
+            builder.begin_request(request.received_at_ns, "otlp-http")
+            builder.refuse("unknown_kind", f"The log holds a record of kind {request.kind}.")
+            return
+        builder.begin_request(request.received_at_ns, kind.door)
+        try:
+            if kind is Kind.HTTP_JSON:
+                read_json(builder, request.body)
+            else:
+                self._read_protobuf(builder, request.body)
+        except _UNREADABLE as error:
+            builder.refuse("malformed", f"A request could not be read: {error}", request.body)
+
+    def resource(self, raw: bytes, schema_url: bytes) -> Resource:
+        """Of its bytes; raises DecodeError."""
+        return self._resource(otlp_schema.Resource.FromString(raw), schema_url)
+
+    def scope(self, raw: bytes) -> Scope:
+        """Of its bytes; raises DecodeError."""
+        return self._scope(otlp_schema.Scope.FromString(raw))
+
+    @property
+    def repaired(self) -> tuple[int, int]:
+        """Texts and keys repaired in this batch; set it back where the same bytes will be read again."""
+        return self._attributes.bad_text, self._attributes.duplicates
+
+    @repaired.setter
+    def repaired(self, counts: tuple[int, int]) -> None:
+        self._attributes.bad_text, self._attributes.duplicates = counts
+
+    def read_span(self, builder: BatchBuilder, resource: Resource, scope: Scope, raw: bytes) -> None:
+        """Add one span of a request that is framed, by its bytes."""
+        try:
+            span = otlp_schema.Span.FromString(raw)
+        except DecodeError:
+            _refuse_part(builder, "malformed_span", raw)
+        else:
+            self._read_span(builder, resource, scope, span)
 
     def _read_protobuf(self, builder: BatchBuilder, body: bytes) -> None:
         try:
@@ -94,21 +135,27 @@ class Decoder:
         except DecodeError:
             request, lost = salvage(body)
             for reason, raw in lost:
-                builder.refuse(reason, f"A part of a request is no OTLP: {reason.replace('_', ' ')}.", raw)
-        read, text = self._attributes.read_messages, self._attributes.text
+                _refuse_part(builder, reason, raw)
         for of_resource in request.resource_spans:
-            resource_id, service = builder.resource(
-                read(of_resource.resource.attributes), text(of_resource.schema_url)
-            )
+            resource = self._resource(of_resource.resource, of_resource.schema_url)
+            builder.resource(resource)
             for of_scope in of_resource.scope_spans:
-                scope = of_scope.scope
-                scope_id = builder.scope(text(scope.name), text(scope.version), read(scope.attributes))
+                scope = self._scope(of_scope.scope)
+                builder.scope(scope)
                 for span in of_scope.spans:
-                    self._read_span(builder, resource_id, service, scope_id, span)
+                    self._read_span(builder, resource, scope, span)
 
-    def _read_span(
-        self, builder: BatchBuilder, resource_id: int, service: str, scope_id: int, span: Any
-    ) -> None:
+    def _resource(self, message: Any, schema_url: bytes) -> Resource:
+        return resource_of(
+            self._attributes.read_messages(message.attributes), self._attributes.text(schema_url)
+        )
+
+    def _scope(self, message: Any) -> Scope:
+        text = self._attributes.text
+        attributes = self._attributes.read_messages(message.attributes)
+        return scope_of(text(message.name), text(message.version), attributes)
+
+    def _read_span(self, builder: BatchBuilder, resource: Resource, scope: Scope, span: Any) -> None:
         text, read = self._attributes.text, self._attributes.read
         code, message = 0, ""
         try:
@@ -116,9 +163,8 @@ class Decoder:
                 status = otlp_schema.Status.FromString(raw_status)
                 code, message = status.code, text(status.message)
             refused = builder.add_span(
-                resource_id,
-                service,
-                scope_id,
+                resource,
+                scope,
                 span.trace_id.hex(),
                 span.span_id.hex(),
                 span.parent_span_id.hex(),
@@ -149,12 +195,18 @@ class Decoder:
                 else (),
             )
         except DecodeError:
-            builder.refuse("malformed_span", f"A span of {service} is no OTLP.", span.SerializeToString())
+            builder.refuse(
+                "malformed_span", f"A span of {resource.service} is no OTLP.", span.SerializeToString()
+            )
             return
         if refused is not None:
             builder.refuse(
                 refused,
-                f"A span of {service} named {text(span.name)[:80]!r} has a {refused.replace('_', ' ')} "
+                f"A span of {resource.service} named {text(span.name)[:80]!r} has a {refused.replace('_', ' ')} "
                 "that is zero or of the wrong length.",
                 span.SerializeToString(),
             )
+
+
+def _refuse_part(builder: BatchBuilder, reason: str, raw: bytes) -> None:
+    builder.refuse(reason, f"A part of a request is no OTLP: {reason.replace('_', ' ')}.", raw)

@@ -11,6 +11,7 @@ from headwater_collector.errors import Malformed
 
 from .attributes import json_attributes
 from .columns import BatchBuilder, Event, Link
+from .interned import Resource, Scope, resource_of, scope_of
 
 _KINDS = {
     "SPAN_KIND_UNSPECIFIED": 0,
@@ -82,30 +83,30 @@ def read_json(builder: BatchBuilder, body: bytes) -> None:
     builder.repairs["bad_text"] += repaired
     for of_resource in _objects(document, "resourceSpans"):
         resource = of_resource.get("resource") or {}
-        resource_id, service = builder.resource(
-            json_attributes(resource.get("attributes")), str(of_resource.get("schemaUrl") or "")
-        )
+        attributes = json_attributes(resource.get("attributes"))
+        owner = resource_of(attributes, str(of_resource.get("schemaUrl") or ""))
+        builder.resource(owner)
         for of_scope in _objects(of_resource, "scopeSpans"):
             scope = of_scope.get("scope") or {}
-            scope_id = builder.scope(
+            maker = scope_of(
                 str(scope.get("name") or ""),
                 str(scope.get("version") or ""),
                 json_attributes(scope.get("attributes")),
             )
+            builder.scope(maker)
             for span in of_scope.get("spans") or ():
-                _read_span(builder, resource_id, service, scope_id, span)
+                _read_span(builder, owner, maker, span)
 
 
-def _read_span(builder: BatchBuilder, resource_id: int, service: str, scope_id: int, span: Any) -> None:
+def _read_span(builder: BatchBuilder, resource: Resource, scope: Scope, span: Any) -> None:
     try:
         given = span.get("attributes") or ()
         attributes = json_attributes(given)
         builder.repairs["duplicate_key"] += len(given) - len(attributes)
         status = span.get("status") or {}
         refused = builder.add_span(
-            resource_id,
-            service,
-            scope_id,
+            resource,
+            scope,
             _id(span.get("traceId")),
             _id(span.get("spanId")),
             _id(span.get("parentSpanId")),
@@ -127,12 +128,14 @@ def _read_span(builder: BatchBuilder, resource_id: int, service: str, scope_id: 
             [_link(link) for link in _objects(span, "links")],
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        builder.refuse("malformed_span", f"A span of {service} could not be read: {error}.", _raw(span))
+        builder.refuse(
+            "malformed_span", f"A span of {resource.service} could not be read: {error}.", _raw(span)
+        )
         return
     if refused is not None:
         builder.refuse(
             refused,
-            f"A span of {service} named {str(span.get('name'))[:80]!r} has a {refused.replace('_', ' ')} "
+            f"A span of {resource.service} named {str(span.get('name'))[:80]!r} has a {refused.replace('_', ' ')} "
             "that is zero or no hex of the right length.",
             _raw(span),
         )

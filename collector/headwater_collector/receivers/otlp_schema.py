@@ -159,7 +159,7 @@ def _simple(raw: bytes, end: int) -> str | int | float | None:
         return raw[start + 2 :].decode() if raw[start + 1] == length - 2 else None
     if kind == 0x18:
         value = raw[-1]
-        if length > 9 or value >= 0x80:
+        if not 2 <= length <= 9 or value >= 0x80:
             return None
         for at in range(len(raw) - 2, start, -1):
             byte = raw[at]
@@ -170,6 +170,6 @@ def _simple(raw: bytes, end: int) -> str | int | float | None:
     if kind == 0x21 and length == 9:
         number: float = unpack_from("<d", raw, start + 1)[0]
         return number if number - number == 0 else None
-    if kind == 0x10 and length == 2:
+    if kind == 0x10 and length == 2 and raw[-1] < 0x80:
         return raw[-1] != 0
     return None
