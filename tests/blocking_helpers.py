@@ -96,7 +96,8 @@ class ConfluentRig(BlockingRig):
         """A consumer that reads from the beginning and commits nothing by itself."""
         made = confluent_kafka.Consumer(self.consuming(settings))
         self.stack.callback(made.close)
-        made.subscribe(list(topics))
+        if topics:
+            made.subscribe(list(topics))
         return made
 
     def settings(self, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -259,7 +259,8 @@ def test_a_deserializing_consumers_message_is_one_body(confluent: ConfluentRig) 
 
 
 def test_calls_after_close_fail_as_they_did(confluent: ConfluentRig) -> None:
-    consumer = confluent.consumer("orders")
+    # Without topics: a close() that meets a join can hang in confluent-kafka 2.16.
+    consumer = confluent.consumer()
     consumer.close()
     with pytest.raises(RuntimeError):
         consumer.poll(0.1)

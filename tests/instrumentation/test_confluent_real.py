@@ -102,9 +102,9 @@ def test_automatic_commits_are_roots_and_say_so(real: ConfluentRig, topic: str) 
 
 
 def test_a_commit_that_fails_says_so(real: ConfluentRig, topic: str) -> None:
-    """A member that is no longer in its group; nothing handed out; no group at all."""
-    sent(real, topic)
-    consumer = real.consumer(topic, group_id=topic)
+    """Nothing handed out; a topic that is not there."""
+    # Without topics: confluent-kafka 2.16 can hang for ever in a close() that meets a join, whoever records.
+    consumer = real.consumer(group_id=topic)
     with pytest.raises(confluent_kafka.KafkaException):
         consumer.commit(asynchronous=False)
     with pytest.raises(confluent_kafka.KafkaException):
