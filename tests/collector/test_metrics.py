@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +73,10 @@ def test_a_collector_counts_what_it_does(tmp_path: Path) -> None:
         answer = collector.request("api", "GET", "/metrics")
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         samples, types = parse(answer.body.decode())
+        until = time.monotonic() + 20
+        while not json.loads(collector.request("api", "GET", "/v1/health").body)["per_second"]:
+            assert time.monotonic() < until
+            time.sleep(0.1)
         done = headwater("ingest", f"--collector=http://{collector.addresses['api']}")
     assert value(samples, "requests_received_total") == 6
     assert value(samples, "requests_acknowledged_total") == 3
