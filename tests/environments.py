@@ -1,5 +1,6 @@
 """Python environments with other versions than the pinned ones, made once and kept, and services run in them."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,10 +25,14 @@ def environment(*requirements: str) -> Path:
     metadata = (INSTRUMENTATION / "pyproject.toml").read_text()
     told = "\n".join((sys.version, metadata, *sorted(requirements)))
     folder = KEPT / hashlib.sha256(told.encode()).hexdigest()[:16]
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        _make(folder, requirements)
-        (folder / "complete").touch()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        # Another process of the same test run may want the same one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(folder, requirements)
+            (folder / "complete").touch()
     return folder / "bin"
 
 
