@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +32,32 @@ def client(door: str, endpoint: str, spans: int) -> subprocess.CompletedProcess[
     )
 
 
-def asked_by_command(collector: CollectorProcess, statement: str) -> list[list[Any]]:
-    process = command(
-        "sql", statement, f"--collector=http://{collector.addresses['api']}", "--format=json"
-    )
+def by_api(collector: CollectorProcess, statement: str) -> list[list[Any]]:
+    return collector.sql(statement)
+
+
+def by_command(collector: CollectorProcess, statement: str) -> list[list[Any]]:
+    process = command("sql", statement, f"--collector=http://{collector.addresses['api']}", "--format=json")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     return [list(row.values()) for row in json.loads(output)]
 
 
-@pytest.mark.parametrize("door", ["http", "http gzip", "grpc", "grpc gzip"])
-def test_all_that_the_sdk_sends_is_found_again(collector: CollectorProcess, door: str) -> None:
+@pytest.mark.parametrize(
+    ("door", "asked"),
+    [("http", by_api), ("http gzip", by_api), ("grpc", by_api), ("grpc gzip", by_command)],
+)
+def test_all_that_the_sdk_sends_is_found_again(
+    collector: CollectorProcess, door: str, asked: Callable[[CollectorProcess, str], list[list[Any]]]
+) -> None:
     done = client(door, collector.addresses["otlp_grpc" if "grpc" in door else "otlp_http"], SPANS)
     assert (done.returncode, done.stderr) == (0, "")
     sent = as_sent(done.stdout)
     assert len({span["span_id"] for span in sent}) == SPANS
+    assert all(sum(len(span[part]) for span in sent) > SPANS / 4 for part in ("attributes", "events", "links"))
     service = f"python {door}"
     collector.wait_for(f"select count(*) from spans where service = '{service}'", SPANS)
-    assert differences(sent, stored_spans(collector.sql, service)) == {}
-    assert differences(sent, stored_spans(lambda ask: asked_by_command(collector, ask), service)) == {}
+    assert differences(sent, stored_spans(partial(asked, collector), service)) == {}
     assert collector.sql("select quarantined from ingest_health") == [[0]]
 
 
