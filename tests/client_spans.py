@@ -42,7 +42,10 @@ def stored_spans(ask: Ask, service: str) -> list[Span]:
         )
     ]
     of_mine = f"where trace_id in (select trace_id {mine}) order by position"
-    events, links = defaultdict[tuple[str, str], list[Span]](list), defaultdict[tuple[str, str], list[Span]](list)
+    events, links = (
+        defaultdict[tuple[str, str], list[Span]](list),
+        defaultdict[tuple[str, str], list[Span]](list),
+    )
     for trace, span_id, name, at, attributes in ask(
         f"select trace_id, span_id, name, epoch_ns(occurred_at), attributes from span_events {of_mine}"
     ):

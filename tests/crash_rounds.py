@@ -182,8 +182,7 @@ class CrashRounds:
         self._dice = random.Random(seed)
         numbers = itertools.count(1)
         self._senders = [
-            Sender(door, self.ledger, numbers, seed + at)
-            for at, door in enumerate(DOORS * senders_a_door)
+            Sender(door, self.ledger, numbers, seed + at) for at, door in enumerate(DOORS * senders_a_door)
         ]
 
     def __enter__(self) -> CrashRounds:
@@ -233,10 +232,12 @@ class CrashRounds:
             stored=sum(spans for spans, _ in stored.values()),
             doubled=sum(spans - distinct for spans, distinct in stored.values()),
             lost=sum(
-                max(0, spans - stored.get(number, (0, 0))[1]) for number, spans in self.ledger.requests.items()
+                max(0, spans - stored.get(number, (0, 0))[1])
+                for number, spans in self.ledger.requests.items()
             ),
             strange=sum(
-                max(0, distinct - self.ledger.requests.get(number, 0)) for number, (_, distinct) in stored.items()
+                max(0, distinct - self.ledger.requests.get(number, 0))
+                for number, (_, distinct) in stored.items()
             ),
         )
 

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 
 KINDS = list(SpanKind)
 ATTRIBUTES: dict[str, Any] = {
-    "text": "\u00e4\u20ac\U0001f600 \"quoted\" \\ \n",
+    "text": '\u00e4\u20ac\U0001f600 "quoted" \\ \n',
     "empty": "",
     "long": "x" * 5_000,
     "yes": True,
@@ -119,11 +119,15 @@ def main(door: str, endpoint: str, spans: int) -> None:
     """Sends so many spans, traces of eight, and prints them."""
     logging.basicConfig(level=logging.WARNING)
     notes = Notes()
-    provider = TracerProvider(resource=Resource.create({"service.name": f"python {door}", "replicas": [1, 2]}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"python {door}", "replicas": [1, 2]})
+    )
     provider.add_span_processor(notes)
     # Room for all, since a queue that is full drops spans by design.
     provider.add_span_processor(
-        BatchSpanProcessor(exporter(door, endpoint), max_queue_size=spans, max_export_batch_size=min(512, spans))
+        BatchSpanProcessor(
+            exporter(door, endpoint), max_queue_size=spans, max_export_batch_size=min(512, spans)
+        )
     )
     tracer = provider.get_tracer("tests.sdk_client", "1.2.3")
     sampled, state = TraceFlags(TraceFlags.SAMPLED), TraceState([("vendor", "v1"), ("other", "o")])

@@ -71,7 +71,9 @@ def node_sdk(tools: Path) -> Runs:
         ["npm", "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"], folder, {}
     )
     pinned = json.loads((folder / "package.json").read_text())["dependencies"]
-    version = f"{pinned['@opentelemetry/sdk-trace-node']} / {pinned['@opentelemetry/exporter-trace-otlp-http']}"
+    version = (
+        f"{pinned['@opentelemetry/sdk-trace-node']} / {pinned['@opentelemetry/exporter-trace-otlp-http']}"
+    )
     return _sdk("node", version, ("http protobuf", "http json", "grpc"), ["node", str(folder / "client.js")])
 
 
@@ -183,13 +185,22 @@ def table(found: Sequence[Found]) -> str:
     """What came of it, one client and door a row, and then the first complaints."""
     heads = ("client", "version", "door", "sent", "stored", "warnings")
     rows = [
-        (each.client, each.version, each.door, f"{each.sent:,}", f"{each.stored:,}", str(len(each.complaints)))
+        (
+            each.client,
+            each.version,
+            each.door,
+            f"{each.sent:,}",
+            f"{each.stored:,}",
+            str(len(each.complaints)),
+        )
         for each in found
     ]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (heads, *rows)]
     for each in found:
-        lines += [f"{each.client} {each.door}: {complaint}" for complaint in each.complaints[:SHOWN_COMPLAINTS]]
+        lines += [
+            f"{each.client} {each.door}: {complaint}" for complaint in each.complaints[:SHOWN_COMPLAINTS]
+        ]
     return "\n".join(lines) + "\n"
 
 

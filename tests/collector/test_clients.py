@@ -54,7 +54,9 @@ def test_all_that_the_sdk_sends_is_found_again(
     assert (done.returncode, done.stderr) == (0, "")
     sent = as_sent(done.stdout)
     assert len({span["span_id"] for span in sent}) == SPANS
-    assert all(sum(len(span[part]) for span in sent) > SPANS / 4 for part in ("attributes", "events", "links"))
+    assert all(
+        sum(len(span[part]) for span in sent) > SPANS / 4 for part in ("attributes", "events", "links")
+    )
     service = f"python {door}"
     collector.wait_for(f"select count(*) from spans where service = '{service}'", SPANS)
     assert differences(sent, stored_spans(partial(asked, collector), service)) == {}
