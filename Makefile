@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
 .PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
-	bench-instrumentation bench-fuzz clean
+	bench-clients bench-crash bench-instrumentation bench-fuzz clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ lock:
 		-o requirements.lock > /dev/null
 
 ## bench    all benchmarks
-bench: bench-ingest bench-questions bench-connections bench-instrumentation
+bench: bench-ingest bench-questions bench-connections bench-clients bench-crash bench-instrumentation
 
 ## bench-ingest  spans per CPU-second, acknowledgement times, bytes a span
 bench-ingest: setup
@@ -71,6 +71,14 @@ bench-connections: setup
 ## bench-questions  how long questions take on a large store (ARGS="--spans 10000000")
 bench-questions: setup
 	$(BIN)/python -m tests.bench.questions $(ARGS)
+
+## bench-clients  OpenTelemetry's SDKs and telemetrygen at both doors, span for span (needs npm and go)
+bench-clients: setup
+	$(BIN)/python -m tests.bench.clients $(ARGS)
+
+## bench-crash  200 times kill -9 under load: every acknowledged span once (ARGS="--rounds 20", …)
+bench-crash: setup
+	$(BIN)/python -m tests.bench.crash $(ARGS)
 
 ## bench-instrumentation  what a span adds to a message, beside the floor and OpenTelemetry's own
 bench-instrumentation: setup

@@ -19,6 +19,7 @@ JSON = {"Content-Type": "application/json"}
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "headwater"
 """Where the tests' collectors find the compiled decoder: compiled once, and not again for each."""
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+FREE_DOORS = ("--otlp-grpc=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--api=127.0.0.1:0")
 _COMMAND = "import sys; from headwater_analysis.cli import main; sys.exit(main())"
 
 
@@ -144,8 +145,7 @@ def start_collector(
     """Start `headwater serve` on free ports and wait for its doors; raises AssertionError with its output."""
     path = data / "addresses.json"
     path.unlink(missing_ok=True)
-    doors = ["--otlp-grpc=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--api=127.0.0.1:0"]
-    process = command("serve", f"--data={data}", *doors, *arguments, environment=environment)
+    process = command("serve", f"--data={data}", *FREE_DOORS, *arguments, environment=environment)
     until = time.monotonic() + 60
     while not path.exists():
         if process.poll() is not None or time.monotonic() > until:

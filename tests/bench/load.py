@@ -159,11 +159,13 @@ def replay(
 
 def numbered(bodies: list[bytes], count: int) -> Iterator[bytes]:
     """`count` requests out of the bodies, each with ids of its own."""
-    for number in range(count):
-        upper = bytes(number >> 7 * at & 0x7F | 0x80 for at in range(3)) + b"\x01"
-        yield (
-            bodies[number % len(bodies)].replace(MARK, number.to_bytes(4, "big")).replace(OFFSET_MARK, upper)
-        )
+    return (with_number(bodies[number % len(bodies)], number) for number in range(count))
+
+
+def with_number(body: bytes, number: int) -> bytes:
+    """A body with ids of its own: the first 4 bytes of each are the number."""
+    upper = bytes(number >> 7 * at & 0x7F | 0x80 for at in range(3)) + b"\x01"
+    return body.replace(MARK, number.to_bytes(4, "big")).replace(OFFSET_MARK, upper)
 
 
 def over_http(address: str) -> Callable[[], Callable[[bytes], bool]]:

@@ -167,7 +167,9 @@ def test_other_paths_and_methods(collector: CollectorProcess) -> None:
     assert collector.request("otlp_http", "POST", "/v1/profiles", b"").status == 404
 
 
-@pytest.mark.parametrize("body", [b"\xff\xff\xff", a_request(a_span()).SerializeToString()[:-3]])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xff\xff", a_request(a_span()).SerializeToString()[:-3]], ids=["no framing", "cut off"]
+)
 def test_grpc_refuses_what_is_no_otlp(collector: CollectorProcess, body: bytes) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         export(collector, body)
