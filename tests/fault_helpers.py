@@ -50,6 +50,8 @@ DOORS = {
     *("aiokafka_fetching.Fetching.start", "aiokafka_fetching.Fetching.fetched"),
     *("schemas.aiokafka_partition", "schemas.kafka_python_partition", "schemas.made", "schemas.unpacked"),
     *("schemas.Seen.deserialize", "sizes.Builder.estimate_size_in_bytes", "sizes.Sizing.kafka_python"),
+    # Two comparisons, made on every message: too dear to be guarded.
+    "sizes.Sizing.fits",
     *("faststream.consume_scope", "faststream._handle"),
     *(f"aiokafka_batches.Batches.{name}" for name in ("create", "append", "send")),
     *("confluent_consuming.Consuming.subscribe", "confluent_consuming.Consuming.rebalanced"),

@@ -236,15 +236,17 @@ class _Clients(Shim):
             group = consumer._group_id or ""
             source = self.source(clients.base(consumer._client, "process", "process"), group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
-            handed.highwater = functools.partial(_highwater, consumer._subscription)
+            if hasattr(consumer, "_subscription"):
+                handed.highwater = functools.partial(_highwater, consumer._subscription)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer._client)
         return handed
 
 
 def _highwater(subscription: Any, record: Any) -> int | None:
-    assignment = subscription.subscription and subscription.subscription.assignment
-    state = assignment and assignment.state_value((record.topic, record.partition))
+    # Between assignments there is none, and no error in that.
+    assignment = getattr(subscription.subscription, "assignment", None)
+    state = assignment.state_value((record.topic, record.partition)) if assignment is not None else None
     found = state.highwater if state is not None else None
     return found if isinstance(found, int) and found >= 0 else None
 

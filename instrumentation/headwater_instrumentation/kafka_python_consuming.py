@@ -74,7 +74,8 @@ class Consuming:
             base = described(consumer, "process", "process")
             source = self._shim.source(base, base.get(names.GROUP, ""))
             handed = consumer.__dict__[STATE] = consuming.Handed(source)
-            handed.highwater = functools.partial(_highwater, consumer._subscription)
+            if hasattr(consumer, "_subscription"):
+                handed.highwater = functools.partial(_highwater, consumer._subscription)
         if names.CLUSTER_ID not in handed.source.base:
             clients.add_cluster_id(handed.source.base, consumer)
         return handed

@@ -34,6 +34,11 @@ class Sizing:
         """The client has it, or has refused it."""
         self._sends.pop(id(send.headers), None)
 
+    def fits(self, headers: Any, size: int) -> bool:
+        """Whether there is nothing to be done about a message: not ours, or small enough and its schema known."""
+        found = self._sends.get(id(headers))
+        return found is None or (found[0].told_schema and size <= found[1])
+
     def look(self, key: Any, value: Any, headers: Any, size: int) -> bool:
         """The client has serialized a message: whether its headers were made fewer."""
         found = self._sends.get(id(headers))
@@ -49,7 +54,7 @@ class Sizing:
     def kafka_python(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """KafkaProducer._estimate_size_in_bytes(key, value, headers): asked once for each message."""
         size = wrapped(*args, **kwargs)
-        if len(args) == 3 and guard.run("size", self.look, *args, size):
+        if len(args) == 3 and not self.fits(args[2], size) and guard.run("size", self.look, *args, size):
             return wrapped(*args, **kwargs)
         return size
 
@@ -88,13 +93,16 @@ class Builder:
 
     def __init__(self, original: Any, sizing: Sizing) -> None:
         self._original = original
+        self._estimate = original.estimate_size_in_bytes
         self._sizing = sizing
 
     def estimate_size_in_bytes(self, key: Any, value: Any, headers: Any) -> Any:
         """Asked once for each message, when it is serialized."""
-        size = self._original.estimate_size_in_bytes(key, value, headers)
+        size = self._estimate(key, value, headers)
+        if self._sizing.fits(headers, size):
+            return size
         if guard.run("size", self._sizing.look, key, value, headers, size):
-            return self._original.estimate_size_in_bytes(key, value, headers)
+            return self._estimate(key, value, headers)
         return size
 
     def __getattr__(self, name: str) -> Any:

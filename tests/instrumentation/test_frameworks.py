@@ -100,7 +100,8 @@ def test_kombu() -> None:
     spans = spans_of("kombu")
     handled = judge(spans)
     assert {span["parent_id"] for span in handled} == set(ids(named(spans, "send orders")))
-    assert {span["parent_id"] for span in named(spans, "commit orders")} == set(ids(handled))
+    # kombu may have fetched the next message when it acknowledges one.
+    assert {span["parent_id"] for span in named(spans, "commit orders")} <= set(ids(handled))
 
 
 def test_avro() -> None:
