@@ -246,12 +246,15 @@ class CrashRounds:
             self._kill(process, self._dice.random() * LONGEST_SECONDS)
             return
         collector = self._started()
-        self._point_senders_to(collector)
-        self.ledger.wait_for_more(self._dice.randrange(1, 5_000))
-        if self._dice.random() < STORED:
-            self._wait_for_a_commit(collector)
-        self._kill(collector.process, self._dice.random() * LONGEST_SECONDS)
-        self._point_senders_to(None)
+        try:
+            self._point_senders_to(collector)
+            self.ledger.wait_for_more(self._dice.randrange(1, 5_000))
+            if self._dice.random() < STORED:
+                self._wait_for_a_commit(collector)
+            self._kill(collector.process, self._dice.random() * LONGEST_SECONDS)
+        finally:
+            collector.kill()
+            self._point_senders_to(None)
 
     def settle(self) -> Outcome:
         """A last start: all that is under way is acknowledged, the collector ends cleanly, and it is counted."""

@@ -48,6 +48,8 @@ class PipelineBounds:
 
     batch_bytes: int = 48 << 20
     """Some 110,000 spans, reached only when behind: smaller commits cost a tenth more, larger ones memory."""
+    first_batch_bytes: int = 1 << 20
+    """The first after a start, doubled with each that is stored: a process that does not live long gets on too."""
     linger_seconds: float = 0.6
     """Wait at most this long for more, so that what was acknowledged is visible within a second."""
     repeat_seconds: float = 600.0
@@ -71,6 +73,7 @@ class Pipeline:
         self._decoder = Decoder()
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
+        self._batch_bytes = min(self._bounds.first_batch_bytes, self._bounds.batch_bytes)
         self._recent: dict[str, int] = {}
         self._store_file = StoreFile(store.path)
         self._sampled: dict[str, object] = {}
@@ -144,9 +147,10 @@ class Pipeline:
             return True
         self._linger()
         self._store_file.check()
-        records, position = self._log.read(self._position, self._bounds.batch_bytes)
+        records, position = self._log.read(self._position, self._batch_bytes)
         began = time.monotonic()
         self._store_records(records, position)
+        self._batch_bytes = min(self._batch_bytes * 2, self._bounds.batch_bytes)
         self._flush_seconds = time.monotonic() - began
         self._stored_at = time.monotonic()
         self._since_checkpoint += sum(len(record.body) for record in records)
@@ -161,7 +165,7 @@ class Pipeline:
         until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
         while not self._stopping.is_set():
             left = until - time.monotonic()
-            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes:
+            if left <= 0 or self._log.unread_bytes(self._position) >= self._batch_bytes:
                 return
             self._stopping.wait(min(left, 0.1))
 
