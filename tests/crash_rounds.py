@@ -265,7 +265,7 @@ class CrashRounds:
             for sender in self._senders:
                 sender.join(2 * PATIENCE_SECONDS)
                 assert not sender.is_alive(), "a request is never acknowledged"
-            collector.wait_for("select unstored_bytes from ingest_health", 0, seconds=300, every=0.5)
+            collector.wait_for("select unstored_bytes from ingest_health", 0, seconds=900, every=0.5)
             assert collector.stop() == 0
         with duckdb.connect(str(self._data / "headwater.duckdb"), read_only=True) as store:
             rows = store.execute(
