@@ -19,13 +19,21 @@ import grpc
 from bench.load import TRACES_EXPORT, bodies, with_number
 from collector_process import FREE_DOORS, PROTOBUF, CollectorProcess, a_collector, command, start_collector
 
-SIZES = (10, 512)
-"""Spans a request: what a quiet service sends, and the batch of every SDK."""
+SIZES = (10, 10, 10, 512)
+"""Spans a request, as often as they stand here: what a quiet service sends, and the batch of every SDK."""
+PAUSE_SECONDS = 0.1
+"""At most between two requests of a sender, so that the collector beside it gets to store, not only to acknowledge."""
 DOORS = ("otlp_http", "otlp_grpc")
+LONGEST_SECONDS = 1.6
+"""Until a kill: time for some commits, since the writer gathers for up to 0.6 s before each."""
+STORED = 0.6
+"""Share of the rounds in which the kill waits for a commit; in the others it mostly strikes before the first, and
+the next start has all the more of the log to read."""
 IN_START = 0.15
 """Share of the rounds in which the collector is killed before it has opened its doors."""
 FORGOTTEN = 0.1
-"""Share of the acknowledgements that get lost on their way to the sender."""
+"""Share of the acknowledgements that get lost on their way to the sender. Half of these are tried again at once,
+half when another collector runs."""
 HUNG_UP = 0.05
 """Share of the requests whose sender leaves before the answer."""
 HANGS_UP_SECONDS = 0.004
@@ -79,32 +87,67 @@ class Sender(threading.Thread):
         self._ledger = ledger
         self._numbers = numbers
         self._dice = random.Random(seed)
+        self._line: _Line | None = None
         now = time.time_ns()
-        self._bodies = {spans: bodies(2_000 // spans, spans, seed, now) for spans in SIZES}
+        self._bodies = {spans: bodies(2_000 // spans, spans, seed, now) for spans in set(SIZES)}
 
     def run(self) -> None:
-        line: _Line | None = None
-        while not (self.last.is_set() or self.given_up.is_set()):
-            number, spans = next(self._numbers), self._dice.choice(SIZES)
-            body = with_number(self._dice.choice(self._bodies[spans]), number)
-            tries = 0
-            while not self.given_up.is_set():
-                addresses = self.addresses
-                if line is not None and line.address != (addresses or {}).get(self._door):
-                    line.close()
-                    line = None
-                if addresses is not None:
-                    line = line or _LINES[self._door](addresses[self._door])
-                    tries += 1
-                    if tries == 2:
-                        self._ledger.repeat()
-                    luck = self._dice.random()
-                    if line.send(body, listen=luck >= HUNG_UP) and luck >= HUNG_UP + FORGOTTEN:
-                        self._ledger.acknowledge(number, spans)
-                        break
-                self.given_up.wait(0.01)
-        if line is not None:
-            line.close()
+        later: list[_Request] = []
+        at: dict[str, str] | None = None
+        while not self.given_up.is_set():
+            ends = self.last.is_set()
+            if ends or self.addresses is not at:
+                at = self.addresses
+                for request in later:
+                    self._deliver(request)
+                later.clear()
+            if ends:
+                break
+            request = self._new_request()
+            if not self._deliver(request, may_forget=True):
+                later.append(request)
+            self.given_up.wait(self._dice.random() * PAUSE_SECONDS)
+        if self._line is not None:
+            self._line.close()
+
+    def _new_request(self) -> _Request:
+        number, spans = next(self._numbers), self._dice.choice(SIZES)
+        return _Request(number, spans, with_number(self._dice.choice(self._bodies[spans]), number))
+
+    def _deliver(self, request: _Request, *, may_forget: bool = False) -> bool:
+        """Send until it is acknowledged; False when that was lost, and the next try is left for the next collector."""
+        while not self.given_up.is_set():
+            luck = self._dice.random()
+            if self._send(request, listen=luck >= HUNG_UP):
+                if luck >= HUNG_UP + FORGOTTEN:
+                    self._ledger.acknowledge(request.number, request.spans)
+                    return True
+                if may_forget and luck >= HUNG_UP + FORGOTTEN / 2:
+                    return False
+            self.given_up.wait(0.01)
+        return True
+
+    def _send(self, request: _Request, *, listen: bool) -> bool:
+        addresses = self.addresses
+        if self._line is not None and self._line.address != (addresses or {}).get(self._door):
+            self._line.close()
+            self._line = None
+        if addresses is None:
+            return False
+        if self._line is None:
+            self._line = _LINES[self._door](addresses[self._door])
+        request.tries += 1
+        if request.tries == 2:
+            self._ledger.repeat()
+        return self._line.send(request.body, listen=listen)
+
+
+@dataclass
+class _Request:
+    number: int
+    spans: int
+    body: bytes
+    tries: int = 0
 
 
 class _HttpLine:
@@ -200,13 +243,18 @@ class CrashRounds:
         """One start and one kill, into whatever is going on: the start, a batch, a commit, a check-point."""
         if self._dice.random() < IN_START:
             process = command("serve", f"--data={self._data}", *FREE_DOORS)
-            self._kill(process, self._dice.random() * 2)
+            self._kill(process, self._dice.random() * LONGEST_SECONDS)
             return
         collector = self._started()
-        self._point_senders_to(collector)
-        self.ledger.wait_for_more(self._dice.randrange(1, 5_000))
-        self._kill(collector.process, self._dice.random() * 0.8)
-        self._point_senders_to(None)
+        try:
+            self._point_senders_to(collector)
+            self.ledger.wait_for_more(self._dice.randrange(1, 5_000))
+            if self._dice.random() < STORED:
+                self._wait_for_a_commit(collector)
+            self._kill(collector.process, self._dice.random() * LONGEST_SECONDS)
+        finally:
+            collector.kill()
+            self._point_senders_to(None)
 
     def settle(self) -> Outcome:
         """A last start: all that is under way is acknowledged, the collector ends cleanly, and it is counted."""
@@ -217,7 +265,7 @@ class CrashRounds:
             for sender in self._senders:
                 sender.join(2 * PATIENCE_SECONDS)
                 assert not sender.is_alive(), "a request is never acknowledged"
-            collector.wait_for("select unstored_bytes from ingest_health", 0, seconds=300, every=0.5)
+            collector.wait_for("select unstored_bytes from ingest_health", 0, seconds=900, every=0.5)
             assert collector.stop() == 0
         with duckdb.connect(str(self._data / "headwater.duckdb"), read_only=True) as store:
             rows = store.execute(
@@ -250,6 +298,11 @@ class CrashRounds:
     def _point_senders_to(self, collector: CollectorProcess | None) -> None:
         for sender in self._senders:
             sender.addresses = None if collector is None else collector.addresses
+
+    def _wait_for_a_commit(self, collector: CollectorProcess) -> None:
+        """Until there are more spans for those who ask."""
+        [[before]] = collector.sql("select count(*) from spans")
+        collector.wait_for(f"select count(*) > {before} from spans", True, PATIENCE_SECONDS)
 
     def _kill(self, process: subprocess.Popen[str], after_seconds: float) -> None:
         try:

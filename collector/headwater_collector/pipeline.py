@@ -39,6 +39,8 @@ class PipelineBounds:
     """Of a commit, where spans are large: more would cost memory."""
     chunk_bytes: int = 8 << 20
     """Decoded at a time: some 20,000 spans, so that a commit is a few percent larger than it need be at most."""
+    first_batch_bytes: int = 1 << 20
+    """The first after a start, doubled with each that is stored: a process that does not live long gets on too."""
     linger_seconds: float = 0.6
     """Wait at most this long for more, so that what was acknowledged is visible within a second."""
     repeat_seconds: float = 600.0
@@ -70,6 +72,7 @@ class Pipeline:
         self._position = LogPosition(0, 0)
         self._since_checkpoint = 0
         self._repetitions = Repetitions(store, self._bounds.repeat_seconds)
+        self._batch_bytes = min(self._bounds.first_batch_bytes, self._bounds.batch_bytes)
         self._store_file = StoreFile(store.path)
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
@@ -145,6 +148,7 @@ class Pipeline:
         began = time.monotonic()
         gathered = self._gather()
         self._store_gathered(gathered)
+        self._batch_bytes = min(self._batch_bytes * 2, self._bounds.batch_bytes)
         self._stored_at = time.monotonic()
         self._flush_seconds = self._stored_at - began
         self._since_checkpoint += gathered.log_bytes
@@ -159,7 +163,7 @@ class Pipeline:
         until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
         while not self._stopping.is_set():
             left = until - time.monotonic()
-            if left <= 0 or self._log.unread_bytes(self._position) >= self._bounds.batch_bytes // 2:
+            if left <= 0 or self._log.unread_bytes(self._position) >= self._batch_bytes // 2:
                 return
             self._stopping.wait(min(left, 0.1))
 
@@ -178,7 +182,7 @@ class Pipeline:
         bounds, found = self._bounds, Gathered(self._position)
         until = time.monotonic() + bounds.linger_seconds
         while True:
-            records, found.position = self._log.read(found.position, bounds.chunk_bytes)
+            records, found.position = self._log.read(found.position, min(bounds.chunk_bytes, self._batch_bytes))
             found.log_bytes += sum(len(record.body) for record in records)
             fresh, seen, repeated = self._repetitions.without(records, found.seen)
             chunk = self._decode(fresh, seen)
@@ -191,7 +195,7 @@ class Pipeline:
             if (
                 not unread
                 or found.rows >= bounds.batch_rows
-                or found.log_bytes >= bounds.batch_bytes
+                or found.log_bytes >= self._batch_bytes
                 or (unread < bounds.chunk_bytes and time.monotonic() > until)
             ):
                 return found

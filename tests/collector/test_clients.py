@@ -15,7 +15,7 @@ import pytest
 from client_spans import as_sent, differences, stored_spans
 from collector_process import CollectorProcess, a_collector, command
 
-SPANS = 1_200
+SPANS = 600
 CLIENT = Path(__file__).resolve().parents[1] / "sdk_client.py"
 
 

@@ -90,6 +90,30 @@ def test_stopping_stores_what_was_accepted_and_starting_goes_on(tmp_path: Path) 
         second.close()
 
 
+def test_a_start_stores_little_at_first_so_that_a_process_killed_soon_gets_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Bench(tmp_path)
+    first.pipeline.stop()
+    for number in range(20):
+        first.send(f"{number:02}")
+    first.close()
+    stored: list[int] = []
+
+    def noted(writer: Writer, batch: SpanBatch, position: LogPosition) -> AppendCounts:
+        stored.append(batch.spans.num_rows)
+        return append_spans(writer, batch, position)
+
+    monkeypatch.setattr(pipeline_module, "append_spans", noted)
+    second = Bench(tmp_path, PipelineBounds(first_batch_bytes=1))
+    try:
+        second.wait(lambda: len(second.names()) == 20)
+    finally:
+        second.close()
+    assert stored[0] == 1
+    assert max(stored) > 1
+
+
 def test_a_repetition_is_recognised_also_after_a_restart(tmp_path: Path) -> None:
     first = Bench(tmp_path)
     body = first.send("once")
