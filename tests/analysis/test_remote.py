@@ -156,7 +156,7 @@ def test_a_newer_a_foreign_and_a_broken_file_are_refused_by_name(tmp_path: Path,
     broken = tmp_path / "broken.duckdb"
     broken.write_bytes(b"no database" * 1000)
     for path, says in (
-        (left_file, "has version 99, and this headwater knows versions up to 1"),
+        (left_file, f"has version 99, and this headwater knows versions up to {local.STORE_VERSION}"),
         (foreign, "is a DuckDB file, but no headwater store"),
         (broken, "is no headwater store"),
         (tmp_path / "none.duckdb", "There is no store at"),

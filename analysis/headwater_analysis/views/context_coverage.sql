@@ -2,7 +2,13 @@
 -- Judged once a message: continued if any of the spans that handle it is (of those that fetch it, if none does).
 create macro context_coverage(seen_since) as table
 with handled as (
-    select * from delivery_rows where received_at >= seen_since::timestamp_ns
+    select received_at, role, cluster, topic, incarnation, partition, message_offset, consumer_group, trace_id,
+        span_id, parent_span_id, consumer_service as service, started_at
+    from hop_rows where received_at >= seen_since::timestamp_ns
+    union all
+    select received_at, role, cluster, topic, incarnation, partition, message_offset, consumer_group, trace_id,
+        span_id, parent_span_id, service, started_at
+    from delivery_rows where received_at >= seen_since::timestamp_ns
 ), links as (
     -- A sender may have been seen some time before its message was handled.
     select trace_id, span_id, linked_trace_id, linked_span_id from link_rows
