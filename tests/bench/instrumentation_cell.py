@@ -24,6 +24,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanKind
 
 MESSAGES, ROUNDS, BATCH = 300, 100, 500
+A_TURN = 20
+"""Messages between two turns of the event loop, in which acknowledgements come."""
 PLACE = TopicPartition("orders", 0)
 HEADERS = (
     ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -109,18 +111,24 @@ async def operations() -> dict[str, float]:
     value, key = b"x" * 200, b"some-key"
 
     async def send(number: int) -> None:
-        for _ in range(number):
+        for at_turn in range(number):
             await producer.send("orders", value)
+            if at_turn % A_TURN == 0:
+                await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     async def keyed(number: int) -> None:
-        for _ in range(number):
+        for at_turn in range(number):
             await producer.send("orders", value, key)
+            if at_turn % A_TURN == 0:
+                await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     async def getone(number: int) -> None:
-        for _ in range(number):
+        for at_turn in range(number):
             await consumer.getone()
+            if at_turn % A_TURN == 0:
+                await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     async def getmany(number: int) -> None:
