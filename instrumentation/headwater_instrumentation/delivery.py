@@ -2,7 +2,7 @@
 
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,10 @@ ON_RECORD = "_headwater_delivery"
 """Where a delivery hangs on its record; no declared field, so equality and copies are not affected."""
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Source:
     """Where records are handed out, and how their handling is recorded."""
@@ -43,6 +47,8 @@ class Source:
     service: str
     config: Config
     measure: Measure | None = None
+    silent: Callable[[], bool] = _never
+    """Whether there is no SDK."""
 
     def counting(self) -> Measure | None:
         """The counters, where anybody collects what they count."""
@@ -230,27 +236,31 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
     headers = delivery.headers
     named = dict(headers)
     delivery.extracted, sender = propagation.sender(headers, ambient, named)
-    values = {**source.base, **place(record)}
-    if highwater is not None:
-        values[names.HIGHWATER] = highwater
     plain = named.keys() <= ctx.OWN
-    note_record(record, source, values)
-    if schema := schemas.of(record, None if plain else headers):
-        values.update(schema)
+    values = {**source.base, **place(record)}
     note_headers(record.topic, delivery, named, plain, values)
     parent = delivery.extracted
     if around is not trace.INVALID_SPAN and around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, parent)
     elif source.config.process_parent == "ambient":
         parent = trace.set_span_in_context(around, parent)
-    delivery.span = source.tracer.start_span(
-        f"process {record.topic}",
-        parent,
-        CONSUMER,
-        values,
-        # Its coordinates are the span's own.
-        (Link(sender),) if sender.is_valid else None,
-    )
+    if source.silent():
+        # Nothing is recorded: the trace that came in is handed on.
+        delivery.span = trace.get_current_span(parent)
+    else:
+        if highwater is not None:
+            values[names.HIGHWATER] = highwater
+        note_record(record, source, values)
+        if schema := schemas.of(record, None if plain else headers):
+            values.update(schema)
+        delivery.span = source.tracer.start_span(
+            f"process {record.topic}",
+            parent,
+            CONSUMER,
+            values,
+            # Its coordinates are the span's own.
+            (Link(sender),) if sender.is_valid else None,
+        )
     note(record, delivery)
     if (measure := source.counting()) is not None:
         guard.settle("metrics", delivery.hold, measure, (record,))

@@ -24,7 +24,9 @@ def note_record(record: Any, source: "Source", values: dict[str, Any]) -> None:
         values[names.RECORD_TS] = timestamp
         if record.timestamp_type:
             values[names.RECORD_TS_TYPE] = record.timestamp_type
-        values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - timestamp, 0)
+        # An inherited time is that of the record it was made from: no wait of this one.
+        if names.TS_INHERITED not in values:
+            values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - timestamp, 0)
     size = record.serialized_value_size
     if size is not None and size >= 0:
         values[names.BODY_SIZE] = size
@@ -61,9 +63,6 @@ def note_headers(
         if (facts := families.read(headers, topic)) is not None:
             values.update(marks(facts))
             delivery.origin_topic = facts.origin_topic or topic
-            if facts.time_inherited:
-                # The time is that of the record it was made from: no wait of this one.
-                values.pop(names.WAIT_MS, None)
 
 
 def way_in(record: Any, source: "Source") -> tuple[str, float | None]:

@@ -85,7 +85,7 @@ class Shim:
         """Where a consumer of a group hands out records."""
         if group:
             base[names.GROUP] = group
-        return Source(self.tracer, base, group, self.service, self.config, self.measure)
+        return Source(self.tracer, base, group, self.service, self.config, self.measure, self.without_sdk)
 
     async def hook(self, hook: Callable[..., Any], *args: Any) -> None:
         """Runs a hook, sync or async; an error of it goes no further."""
