@@ -132,9 +132,8 @@ class Pipeline:
         """Wait for work, do a batch of it; False when stopping and nothing is left."""
         if self._store.down:
             self._store.revive()
-            self._position = self.stored_position(
-                self._store
-            )  # the commit that failed may be there all the same
+            # The commit that failed may be there all the same.
+            self._position = self.stored_position(self._store)
             self._decoder.forget()
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
         if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):
@@ -180,9 +179,10 @@ class Pipeline:
     def _gather(self) -> Gathered:
         """Read and decode until a row group is full, or nothing more waits that is worth waiting for."""
         bounds, found = self._bounds, Gathered(self._position)
+        chunk_bytes = min(bounds.chunk_bytes, self._batch_bytes)
         until = time.monotonic() + bounds.linger_seconds
         while True:
-            records, found.position = self._log.read(found.position, min(bounds.chunk_bytes, self._batch_bytes))
+            records, found.position = self._log.read(found.position, chunk_bytes)
             found.log_bytes += sum(len(record.body) for record in records)
             fresh, seen, repeated = self._repetitions.without(records, found.seen)
             chunk = self._decode(fresh, seen)
