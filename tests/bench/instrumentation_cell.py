@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanKind
 
-MESSAGES, ROUNDS, BATCH = 300, 100, 500
+MESSAGES, ROUNDS, BATCH = 300, 50, 500
 A_TURN = 20
 """Messages between two turns of the event loop, in which acknowledgements come."""
 PLACE = TopicPartition("orders", 0)
