@@ -1,4 +1,5 @@
-"""What `make test` does before pytest: get Java, Maven, a Chromium and tmux where they are missing.
+"""What `make test` does before pytest: get Java, Maven, a Chromium and tmux where they are missing, and compile the
+decoder of spans, since every collector of a test would begin to do so beside the test.
 
 As root on Debian and its kin it installs packages; otherwise it says what to install. It never fails the
 run: tests that miss something skip with the reason (and fail under CI=true). With everything there it costs
@@ -26,7 +27,25 @@ def missing_packages() -> list[str]:
     return [package for package, commands in PACKAGES.items() if not any(map(shutil.which, commands))]
 
 
+def compile_decoder() -> None:
+    """Into the user's cache, where collectors look; done once for a state of the code."""
+    code = (
+        "from platformdirs import user_cache_path; "
+        "from headwater_collector.receivers.decoding import compiled_decoder; "
+        "compiled_decoder(user_cache_path('headwater'))"
+    )
+    try:
+        done: object = subprocess.run([sys.executable, "-c", code], timeout=TIMEOUT_SECONDS).returncode
+    except (OSError, subprocess.TimeoutExpired) as error:
+        done = str(error)
+    if done:
+        _say(
+            f"The decoder could not be compiled beforehand ({done}); collectors will try it beside the tests."
+        )
+
+
 def main() -> int:
+    compile_decoder()
     packages = missing_packages()
     if not packages:
         return 0

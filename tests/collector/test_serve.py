@@ -266,10 +266,10 @@ def test_up_starts_both_and_stops_both(tmp_path: Path) -> None:
             host, port = address.split(":")
             socket.create_connection((host, int(port)), 5).close()
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)  # each of the two may take up's own patience of 40 s
     except BaseException:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=120)
         raise
     assert process.returncode == 0, output
     left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if mentions(path, str(tmp_path))]
