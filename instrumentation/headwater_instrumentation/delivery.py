@@ -20,7 +20,7 @@ from .counting import Held
 from .describing import note_headers, note_record, place
 from .failing import failed, kind_of
 from .guard import guard
-from .measuring import Measure
+from .measuring import Measure, collected
 from .records import memory
 
 KEY = otel_context.create_key("headwater-delivery")
@@ -52,8 +52,7 @@ class Source:
 
     def counting(self) -> Measure | None:
         """The counters, where anybody collects what they count."""
-        measure = self.measure
-        return measure if measure is not None and measure.on() else None
+        return collected(self.measure)
 
     def of_group(self, group: str) -> "Source":
         """The same for another consumer group."""
@@ -240,9 +239,7 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
     values = {**source.base, **place(record)}
     note_headers(record.topic, delivery, named, plain, values)
     parent = delivery.extracted
-    if around is not trace.INVALID_SPAN and around.get_span_context().is_valid:
-        parent = trace.set_span_in_context(around, parent)
-    elif source.config.process_parent == "ambient":
+    if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
         parent = trace.set_span_in_context(around, parent)
     if source.silent():
         # Nothing is recorded: the trace that came in is handed on.

@@ -194,6 +194,11 @@ def _described(operation: str, base: dict[str, Any], topic: str | None, error: s
 _made: "weakref.WeakKeyDictionary[Any, dict[tuple[str, bool], Measure]]" = weakref.WeakKeyDictionary()
 
 
+def collected(measure: Measure | None) -> Measure | None:
+    """The counters, where anybody collects what they count."""
+    return measure if measure is not None and measure.on() else None
+
+
 def measure_for(client: str, provider: Any, switch: str) -> Measure | None:
     """The counters of a client at a meter provider, made once; None where they are switched off."""
     if switch == "off":

@@ -14,7 +14,7 @@ from . import attributes as names
 from .config import Config
 from .delivery import Source
 from .guard import OF_CLIENTS, logger
-from .measuring import Measure, measure_for
+from .measuring import Measure, collected, measure_for
 from .process import service_name
 
 Wrapper = Callable[[Any, Any, Any, Any], Any]
@@ -78,8 +78,7 @@ class Shim:
 
     def counting(self) -> Measure | None:
         """The counters, where anybody collects what they count."""
-        measure = self.measure
-        return measure if measure is not None and measure.on() else None
+        return collected(self.measure)
 
     def source(self, base: dict[str, Any], group: str) -> Source:
         """Where a consumer of a group hands out records."""
