@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import socket
 import ssl
 import struct
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from headwater_collector.access import Access
 from headwater_collector.connections import ConnectionBounds
@@ -195,3 +198,17 @@ def make_certificate(directory: Path, name: str = "server", host: str = "localho
 def trusting(certificate: Path) -> ssl.SSLContext:
     """A client that trusts this certificate only."""
     return ssl.create_default_context(cafile=str(certificate))
+
+
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Makes the log wait with its next `fdatasync`: set when it is there, and to be set so that it goes on."""
+    real, reached, held = os.fdatasync, threading.Event(), threading.Event()
+
+    def slow(fd: int) -> None:
+        if threading.current_thread().name == "log":
+            reached.set()
+            assert held.wait(10)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    return reached, held

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -68,25 +68,39 @@ def run(
 
     The service is given its name, the broker's address and the topic.
     """
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
     with nullcontext(broker) if broker is not None else broker_in_a_thread() as address:
-        command = [commands / "opentelemetry-instrument", commands / "python", service, name, address, topic]
-        done = subprocess.run(
-            [str(part) for part in command],
-            env={
-                **inherited,
-                "OTEL_TRACES_EXPORTER": "console",
-                "OTEL_METRICS_EXPORTER": "none",
-                "OTEL_LOGS_EXPORTER": "none",
-                **more,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        command: list[str | Path] = [
+            commands / "opentelemetry-instrument",
+            commands / "python",
+            service,
+            name,
+            str(address),
+            topic,
+        ]
+        done = under_instrumentation(command, OTEL_TRACES_EXPORTER="console", **more)
+    return list(_documents(done.stdout)), done.stderr
+
+
+def under_instrumentation(
+    command: Sequence[str | Path], **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs ``opentelemetry-instrument …`` to its good end; of OpenTelemetry's switches only these are set."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={
+            **inherited,
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
-    return list(_documents(done.stdout)), done.stderr
+    return done
 
 
 def _documents(text: str) -> Iterator[dict[str, Any]]:

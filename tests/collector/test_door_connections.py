@@ -17,7 +17,7 @@ import pytest
 
 from builders import a_request, a_span
 from collector_process import a_collector
-from door_helpers import Doors, everything, open_doors, until
+from door_helpers import Doors, everything, open_doors, slow_disk, until
 from headwater_collector.asgi_server import AsgiServer
 from headwater_collector.connections import KEPT_DESCRIPTORS, ConnectionBounds, allowed
 from headwater_collector.receivers.intake import DoorBounds
@@ -228,18 +228,8 @@ async def test_a_handshake_that_does_not_come_is_given_up_and_counts_meanwhile(t
 def test_what_was_accepted_is_answered_before_the_doors_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
-    real, reached, held = os.fdatasync, threading.Event(), threading.Event()
-
-    def slow(fd: int) -> None:
-        if threading.current_thread().name == "log":
-            reached.set()
-            assert held.wait(10)
-        real(fd)
-
     with open_doors(tmp_path) as doors:
-        monkeypatch.setattr(os, "fdatasync", slow)
+        reached, held = slow_disk(monkeypatch)
         answers: list[int] = []
         sender = threading.Thread(target=lambda: answers.append(doors.post(BODY)[0]))
         sender.start()

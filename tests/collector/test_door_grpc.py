@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from builders import a_request, a_span
-from door_helpers import TRACES, Doors, RawCall, everything, message, open_doors, until
+from door_helpers import TRACES, Doors, RawCall, everything, message, open_doors, slow_disk, until
 from headwater_collector.access import Access
 from headwater_collector.connections import ConnectionBounds
 from headwater_collector.log import LogBounds
@@ -165,16 +165,8 @@ def test_a_connection_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 def test_calls_that_were_accepted_are_answered_before_the_door_closes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, reached, held = os.fdatasync, threading.Event(), threading.Event()
-
-    def slow(fd: int) -> None:
-        if threading.current_thread().name == "log":
-            reached.set()
-            assert held.wait(10)
-        real(fd)
-
     with open_doors(tmp_path) as doors:
-        monkeypatch.setattr(os, "fdatasync", slow)
+        reached, held = slow_disk(monkeypatch)
         answers: list[bytes] = []
         sender = threading.Thread(target=lambda: answers.append(export(doors)))
         sender.start()

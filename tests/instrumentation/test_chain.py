@@ -1,7 +1,5 @@
 """Three services, one for each client, under ``opentelemetry-instrument``, in one flow over Apache Kafka."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -10,6 +8,7 @@ import pytest
 
 from chain_services import NUMBER
 from collector_process import CollectorProcess, a_collector
+from environments import under_instrumentation
 from kafka_harness import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -19,24 +18,13 @@ SERVICES = Path(__file__).parents[1] / "chain_services.py"
 def run(collector: CollectorProcess, name: str, *arguments: str) -> None:
     """Runs a service to its end as its author would, with the pinned clients all installed."""
     instrument = Path(sys.executable).with_name("opentelemetry-instrument")
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    done = subprocess.run(
-        [str(instrument), sys.executable, str(SERVICES), *arguments],
-        env={
-            **inherited,
-            "OTEL_SERVICE_NAME": name,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.addresses['otlp_http']}",
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_TRACES_EXPORTER": "otlp",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
+    under_instrumentation(
+        [instrument, sys.executable, SERVICES, *arguments],
+        OTEL_SERVICE_NAME=name,
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{collector.addresses['otlp_http']}",
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        OTEL_TRACES_EXPORTER="otlp",
     )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("third", ["mailing", "mailing-without-headers"])
