@@ -39,6 +39,7 @@ _HELP = (
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
+            ("check", "are budgets kept, is it as it was", "headwater check budgets.toml --window 10m"),
             ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),
             ("sql", "a question by hand, or a prompt", 'headwater sql "from flows limit 5"'),
         ),
