@@ -65,14 +65,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Ten minutes as always; ten in which payments waits longer and fails more; ten as at first."""
     store = Store.open(tmp_path_factory.mktemp("check") / "headwater.duckdb")
     draw = random.Random(7)
-    stories = []
+    story: list[told.Told] = []
     for window, (wait, failing) in enumerate(((100, 0.0), (400, 0.3), (100, 0.0))):
         for at in range(FLOWS):
             start = (window * 10 + at * 10 / FLOWS) * MINUTE
             spread = draw.uniform(0.8, 1.2)
             number = window * FLOWS + at
-            stories.append(an_order(number, start, wait * spread, draw.random() < failing))
-    told.fill(store, *stories)
+            story += an_order(number, start, wait * spread, draw.random() < failing)
+    told.fill(store, story)
 
     def watch(writer: Writer) -> None:
         for window, lag in enumerate((2.0, 20.0, 2.0)):
