@@ -306,6 +306,13 @@ class Simulation:
         return f"{kind} {self._made}"
 
     def _add(self, one: told.Told, span_name: str | None = None) -> None:
+        if one[1].kind in (4, 5):  # as instrumentation names them; the ids keep the name of the story
+            topic = next(
+                each.value.string_value
+                for each in one[1].attributes
+                if each.key == "messaging.destination.name"
+            )
+            one[1].name = f"{'send' if one[1].kind == 4 else 'process'} {topic}"
         if span_name is not None:
             one[1].span_id = bytes.fromhex(told.span(span_name))
         self.shop.spans.append(one)

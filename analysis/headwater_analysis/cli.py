@@ -36,6 +36,7 @@ _HELP = (
             ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
+            ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
             ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),

@@ -87,6 +87,7 @@ MACROS = {
     "messages continued unclear lost without_context sender_not_stored lost_example without_example "
     "not_stored_example skewed skew_ms skew_example",
     "ledger_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["ledger"],
+    "ledger_between('t', 'g', '2026-01-01'::timestamp, '2026-01-02'::timestamp)": COLUMNS["ledger"],
     "learned_limits_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_limits"],
     "learned_successors_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_successors"],
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "

@@ -2,20 +2,23 @@
 -- first. A send belongs to the handling in its trace and service that began last before it. Batches are left out:
 -- of the messages of a batch none can be told to have caused a send. Retries, dead letters and replays carry a
 -- message on and are no successors.
-create macro led_on(of_topic, of_group, heard_since) as table
+create macro led_on(of_topic, of_group, heard_since, heard_until) as table
 with handled as (
     select
         topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
         consumer_service as service, started_at, row_number() over () as number
     from hop_rows
-    where received_at >= heard_since::timestamp_ns and status != 'error' and role = 'process'
+    where received_at >= heard_since::timestamp_ns
+        -- What is handled is heard of somewhat later than it was sent.
+        and received_at < heard_until::timestamp_ns + interval 1 hour and status != 'error' and role = 'process'
         and consumer_group is not null
         and (of_topic is null or topic = of_topic) and (of_group is null or consumer_group = of_group)
 ), steps as (
     select m.trace_id, m.service, m.sent_at as moment, m.topic as successor_topic, null as number
     from message_rows m
     semi join handled h on h.trace_id = m.trace_id and h.service = m.service
-    where m.received_at >= heard_since::timestamp_ns and m.origin is null and not coalesce(m.dead_letter, false)
+    where m.received_at >= heard_since::timestamp_ns
+        and m.received_at < heard_until::timestamp_ns + interval 2 hours and m.origin is null and not coalesce(m.dead_letter, false)
     union all
     select trace_id, service, started_at, null, number from handled
 ), sends as (

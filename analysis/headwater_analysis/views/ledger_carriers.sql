@@ -20,17 +20,21 @@ with copies as (
         max(span_id) as span_id, min(sent_at) as sent_at
     from copies
     group by all
+), unclear as (
+    -- Neither a dead letter nor, by its topic, a retry: what its headers said tells. Few, so that this is a look-up.
+    select c.topic, c.partition, c.message_offset, bool_or(contains(s.attributes, '"headwater.retry.')) as retried
+    from known c
+    join span_rows s on s.trace_id = c.trace_id and s.span_id = c.span_id
+    where not c.dead_letter and not regexp_matches(c.topic, '(?i)(^|[._-])retry')
+        and s.started_at >= seen_since::timestamp_ns
+    group by all
 ), named as (
     select
         c.*, regexp_extract(c.origin, '^(.+):([0-9]+):([0-9]+)$', ['topic', 'partition', 'message_offset']) as start,
-        case
-            when c.dead_letter then 'dead_lettered'
-            when contains(s.attributes, '"headwater.retry.') or regexp_matches(c.topic, '(?i)(^|[._-])retry') then 'retried'
-            else 'replayed'
-        end as state
+        case when c.dead_letter then 'dead_lettered' when coalesce(u.retried, true) then 'retried' else 'replayed' end
+            as state
     from known c
-    left join span_rows s on s.trace_id = c.trace_id and s.span_id = c.span_id
-        and s.started_at >= seen_since::timestamp_ns
+    left join unclear u on u.topic = c.topic and u.partition = c.partition and u.message_offset = c.message_offset
 ), stepped as (
     select
         *, {'topic': start.topic, 'partition': start.partition::integer,

@@ -30,11 +30,11 @@ create macro ledger_evidence(
         when state = 'passed' and coalesce(share, 0) = 0 then json_object(
             'says', 'The commit passed it; no earlier handling by this group is known there.', 'committed', committed)
         when state = 'passed' then json_object(
-            'says', concat('The commit passed it; handlers'' spans cover ', round(share * 100, 1), ' % of the offsets around it.'),
+            'says', concat('The commit passed it; handlers'' spans cover ', printf('%.3g', share * 100), ' % of the offsets around it.'),
             'committed', committed, 'neighbours', neighbours, 'share', round(share, 4))
         when state in ('unsettled', 'skipped') then json_object(
             'says', concat('The commit stands at ', committed, ', no handler had it, and of the offsets around it ',
-                round(share * 100, 1), ' % were handled.'),
+                printf('%.3g', share * 100), ' % were handled.'),
             'committed', committed, 'neighbours', neighbours, 'share', round(share, 4), 'judged_at', judged_at)
         when committed is null then json_object('says', 'No poll tells where the group stands, and no handler was seen to have it.')
         when committed <= message_offset then json_object(

@@ -1,12 +1,12 @@
 -- The facts that states are judged by: the pairs of message and group, and for those that no handler was seen to
 -- be done with, when the commit passed them, what retention took, how much of the neighbourhood was handled, and what counts.
-create macro ledger_facts(of_topic, of_group, seen_since) as table
+create macro ledger_facts(of_topic, of_group, seen_since, seen_until) as table
 with pairs as (
-    from ledger_pairs(of_topic, of_group, seen_since)
+    from ledger_pairs(of_topic, of_group, seen_since, seen_until)
 ), moves as (
     from ledger_moves(of_topic, of_group, seen_since)
 ), edges as (
-    from ledger_neighbours(of_topic, of_group, seen_since)
+    from ledger_neighbours(of_topic, of_group, seen_since, seen_until)
 ), counters as (
     from ledger_counters(of_topic, of_group, seen_since)
 ), passed as (

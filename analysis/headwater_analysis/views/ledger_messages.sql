@@ -1,6 +1,6 @@
--- Every message known since a time, one row each: by the send span of its coordinates, else by being handled.
+-- Every message sent in a stretch of time, one row each: by the send span of its coordinates, else by being handled.
 -- Of two sends of one coordinate, the later one counts: that is the one a group can have read.
-create macro ledger_messages(of_topic, seen_since) as table
+create macro ledger_messages(of_topic, seen_since, seen_until) as table
 with sent as (
     select
         coalesce(m.cluster, k.clusters[m.topic]) as cluster, m.topic, coalesce(m.incarnation, 1) as incarnation,
@@ -9,7 +9,8 @@ with sent as (
             'event_id': case when m.origin is null then m.event_id end}, m.sent_at) as send
     from message_rows m
     cross join topic_knowledge k
-    where m.sent_at >= seen_since::timestamp_ns and (of_topic is null or m.topic = of_topic)
+    where m.sent_at >= seen_since::timestamp_ns and m.sent_at < seen_until::timestamp_ns
+        and (of_topic is null or m.topic = of_topic)
     group by 1, 2, 3, 4, 5
 ), handled as (
     select
@@ -17,7 +18,8 @@ with sent as (
         h.partition, h.message_offset, min(coalesce(h.record_at, h.started_at)) as seen_at
     from hop_rows h
     cross join topic_knowledge k
-    where h.send_span_id is null and h.started_at >= seen_since::timestamp_ns and (of_topic is null or h.topic = of_topic)
+    where h.send_span_id is null and h.started_at >= seen_since::timestamp_ns and h.started_at < seen_until::timestamp_ns
+        and (of_topic is null or h.topic = of_topic)
     group by 1, 2, 3, 4, 5
 )
 select

@@ -1,12 +1,12 @@
--- Every message sent since a time with every group that reads its topic, and what is stored about the two: handling,
+-- Every message sent in a stretch of time with every group that reads its topic, and what is stored about the two: handling,
 -- where the group stands, whether the message was carried on, aborted or came twice, and who holds it now.
-create macro ledger_pairs(of_topic, of_group, seen_since) as table
+create macro ledger_pairs(of_topic, of_group, seen_since, seen_until) as table
 with positions as (
     from ledger_positions(of_topic, of_group)
 ), found_messages as (
-    from ledger_messages(of_topic, seen_since)
+    from ledger_messages(of_topic, seen_since, seen_until)
 ), found_deliveries as (
-    from ledger_deliveries(of_topic, of_group, seen_since)
+    from ledger_deliveries(of_topic, of_group, seen_since, seen_until)
 ), topics as (
     -- Whoever does not know its cluster is in the only one that has the topic.
     select topic, case when count(distinct cluster) = 1 then max(cluster) end as only_cluster
@@ -37,7 +37,7 @@ with positions as (
 ), aborted as (
     select topic, partition, unnest(offsets) as message_offset,
         {'trace_id': trace_id, 'span_id': span_id, 'ended_at': ended_at} as abort
-    from ledger_transactions(seen_since)
+    from ledger_transactions(seen_since, seen_until)
     where outcome = 'aborted' and (of_topic is null or topic = of_topic)
 ), carried as (
     select c.topic, c.partition, c.message_offset, r.consumer_group,
@@ -50,15 +50,16 @@ with positions as (
     where c.consumer_group = r.consumer_group or (c.consumer_group is null and d.deliveries > 0
         and (c.service is null or list_contains([s.service for s in d.spans], c.service)))
     group by all
+), copies as (
+    -- An event id on more messages of a topic than that is no id of an event.
+    from messages
+    where event_id is not null
+    qualify count(*) over (partition by topic, event_id) between 2 and 20
 ), twins as (
-    select m.topic, m.event_id, d.consumer_group,
-        list(concat(m.topic, '@', m.partition, ':', m.message_offset) order by m.sent_at) as copies, max(d.done_at) as again_at
-    from messages m
-    join (
-        -- An event id on more messages of a topic than that is no id of an event.
-        select topic, event_id from messages where event_id is not null group by all having count(*) between 2 and 20
-    ) e on e.topic = m.topic and e.event_id = m.event_id
-    join deliveries d on d.topic = m.topic and d.partition = m.partition and d.message_offset = m.message_offset
+    select m.topic, m.event_id, d.consumer_group, max(d.done_at) as again_at,
+        list(concat(m.topic, '@', m.partition, ':', m.message_offset) order by m.sent_at) as copies
+    from copies m
+    join deliveries d on d.message_offset = m.message_offset and d.partition = m.partition and d.topic = m.topic
     where d.undeclared > 0
     group by all
     having count(*) > 1

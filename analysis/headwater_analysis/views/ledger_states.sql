@@ -1,11 +1,11 @@
 -- What became of each message in each group: the first rule that applies, in this order.
 -- A share below 0.95 of handled neighbours means that spans are sampled or missing: then nothing is concluded from
 -- a delivery that was not seen. Fewer than 20 neighbours tell nothing either way.
-create macro ledger_states(of_topic, of_group, seen_since) as table
+create macro ledger_states(of_topic, of_group, seen_since, seen_until) as table
 with facts as (
     select *, coalesce(before_count, 0) + coalesce(after_count, 0) as neighbours,
         neighbours / nullif(coalesce(before_span, 0) + coalesce(after_span, 0), 0) as share
-    from ledger_facts(of_topic, of_group, seen_since)
+    from ledger_facts(of_topic, of_group, seen_since, seen_until)
 ), limits as (
     from learned_limits_since(of_topic, of_group, learning_since())
 ), usual as (
@@ -20,7 +20,7 @@ with facts as (
     select p.flow_id, min(p.entry) as entry
     from flow_parts p
     semi join unfinished u on u.flow_id = p.flow_id
-    where not p.shared and p.entry is not null and p.received_at >= seen_since::timestamp_ns - interval 1 day
+    where not p.shared and p.entry is not null and p.received_at >= seen_since::timestamp_ns - interval 1 hour
     group by p.flow_id
 ), patience as (
     select u.* exclude (flow_id), l.pathway_id, l.wait_limit_ms, l.work_limit_ms
