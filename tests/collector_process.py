@@ -123,10 +123,13 @@ class CollectorProcess:
         self._connections.clear()
 
 
-def command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def command(
+    *arguments: str, environment: Mapping[str, str] | None = None, stdin: int | None = None
+) -> subprocess.Popen[str]:
     """Start a `headwater` command; standard error comes with standard output."""
     return subprocess.Popen(
         [sys.executable, "-c", _COMMAND, *arguments],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -21,6 +21,7 @@ _HELP = (
             ("up", "collector and dashboard", "headwater up --kafka localhost:9092"),
             ("serve", "the collector alone", "headwater serve --data ./data"),
             ("token", "who may send, look or act", "headwater token create --role ingest"),
+            ("import", "traces recorded elsewhere", "headwater import traces.jsonl --now"),
         ),
     ),
     (

@@ -34,7 +34,7 @@ class RemoteSource:
         if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise UsageError(f"{url!r} is no collector's address; write for example http://127.0.0.1:4319.")
         self._parts = parts
-        self._tls = _trusting(tls_ca, parts.hostname) if parts.scheme == "https" else None
+        self._tls = trusting(tls_ca, parts.hostname) if parts.scheme == "https" else None
         self.url = f"{parts.scheme}://{parts.netloc}"
         self.label = f"collector {self.url}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -179,7 +179,7 @@ def _ended_by(stop: threading.Event, sock: socket.socket) -> Iterator[None]:
         over.set()
 
 
-def _trusting(tls_ca: Path | None, host: str | None) -> ssl.SSLContext:
+def trusting(tls_ca: Path | None, host: str | None) -> ssl.SSLContext:
     """Raises UsageError for a file that holds no certificates."""
     if tls_ca is None:
         return ssl.create_default_context()

@@ -1,6 +1,5 @@
 """Instruments aiokafka: sends until the acknowledgement, and the handler's body with the sender's context."""
 
-import asyncio
 import functools
 import time
 from collections.abc import Iterator
@@ -14,14 +13,13 @@ from .aiokafka_batches import Batches
 from .guard import AIOKAFKA as guard
 from .instrumentor import ClientInstrumentor
 from .rebalancing import Rebalances, Steering
+from .senders import Sender
 from .settling import Commits
 from .shim import Shim
 from .transactions import Transactions
 
 _STATE = "_headwater_state"
 _SEND_ARGUMENTS = ("topic", "value", "key", "partition", "timestamp_ms", "headers")
-UNKNOWN_SERVER_ERROR = -1
-"""What old brokers answer to headers that they cannot store."""
 
 
 class AIOKafkaInstrumentor(ClientInstrumentor):
@@ -95,27 +93,6 @@ def _note_cluster_id(instance: Any, args: Any, kwargs: Any) -> None:
         instance._headwater_cluster_id = found
 
 
-class Sending:
-    """What is known of a producer."""
-
-    __slots__ = ("base", "inject", "proven")
-
-    def __init__(self, base: dict[str, Any]) -> None:
-        self.base = base
-        """Attributes of every send."""
-        self.inject = True
-        """Headers are written."""
-        self.proven = False
-        """The broker has taken a message with headers."""
-
-    def answered(self, error: BaseException | None) -> None:
-        """A send has come to its end."""
-        if error is None:
-            self.proven = True
-        elif not self.proven and getattr(error, "errno", None) == UNKNOWN_SERVER_ERROR:
-            self.inject = False
-
-
 class _Clients(Shim):
     """The wrappers."""
 
@@ -125,16 +102,17 @@ class _Clients(Shim):
 
     async def send(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaProducer.send; send_and_wait calls it."""
-        given = dict(zip(_SEND_ARGUMENTS, args, strict=False))
-        given.update(kwargs)
+        given = kwargs.copy()
+        for name, value in zip(_SEND_ARGUMENTS, args):  # noqa: B905 - asking for strictness costs more than the rest
+            given[name] = value
+        headers = given.get("headers")
         if "topic" not in given or len(given) != len(args) + len(kwargs):
             return await wrapped(*args, **kwargs)
-        headers = given.get("headers")
         if headers is not None and isinstance(headers, Iterator):
             # Readable once only, and needed again if the span cannot be begun.
             headers = given["headers"] = list(headers)
         begun = guard.run("send", self._begin_send, instance, given)
-        if not isinstance(begun, sending.Send):
+        if type(begun) is not sending.Send:
             return await wrapped(**(given if begun is None else {**given, "headers": begun}))
         try:
             if self.produce_hook is not None:
@@ -148,9 +126,9 @@ class _Clients(Shim):
         finally:
             if begun.watched:
                 guard.settle("send", self.sizing.done, begun)
-        if isinstance(future, asyncio.Future):
+        try:
             future.add_done_callback(begun.acknowledged)
-        else:
+        except AttributeError:
             guard.settle("send", begun.end)
         return future
 
@@ -160,28 +138,21 @@ class _Clients(Shim):
             return None
         if self.produce_hook is None and self.without_sdk():
             return sending.pass_through(given.get("headers"))
-        state = producer.__dict__.get(_STATE)
-        if state is None:
-            state = producer.__dict__[_STATE] = Sending(clients.base(producer.client, "send", "send"))
-        base = state.base
-        if names.CLUSTER_ID not in base:
-            clients.add_cluster_id(base, producer.client)
+        state = producer.__dict__
+        if _STATE not in state:
+            state[_STATE] = Sender(*clients.settings(producer.client))
+        sender = state[_STATE]
+        if names.CLUSTER_ID not in sender.base:
+            clients.add_cluster_id(sender.base, producer.client)
+        get = given.get
+        value = get("value")
         send = sending.begin(
-            self,
-            given["topic"],
-            given.get("value"),
-            given.get("key"),
-            given.get("headers"),
-            base,
-            state.inject,
-            transactions.current(producer),
+            self, sender, given["topic"], value, get("key"), get("headers"), transactions.current(producer)
         )
-        send.answered = state.answered
-        if producer._value_serializer is None and sizes.small(
-            send, given.get("value"), producer._max_request_size
-        ):
+        limit = producer._max_request_size
+        if producer._value_serializer is None and sizes.small(value, limit):
             return send
-        return self.sizing.expect(send, producer._max_request_size)
+        return self.sizing.expect(send, limit)
 
     async def getone(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """AIOKafkaConsumer.getone; ``async for`` calls it."""
@@ -225,9 +196,13 @@ class _Clients(Shim):
     def _came_back(self, consumer: Any) -> consuming.Handed:
         """Ends what the consumer's caller had in hands; gives the consumer's state."""
         handed: consuming.Handed | None = consumer.__dict__.get(_STATE)
-        if handed is not None and handed.delivery is not None:
+        if handed is None:
+            return self.handed(consumer)
+        if handed.delivery is not None:
             guard.settle("consumer", handed.finish)
-        return self.handed(consumer)
+        source = handed.source
+        known = source.config is self.config and names.CLUSTER_ID in source.base
+        return handed if known else self.handed(consumer)
 
     def handed(self, consumer: Any) -> consuming.Handed:
         """The state of a consumer."""
@@ -243,10 +218,10 @@ class _Clients(Shim):
         return handed
 
 
-def _highwater(subscription: Any, record: Any) -> int | None:
+def _highwater(subscription: Any, partition: tuple[str, int]) -> int | None:
     # Between assignments there is none, and no error in that.
     assignment = getattr(subscription.subscription, "assignment", None)
-    state = assignment.state_value((record.topic, record.partition)) if assignment is not None else None
+    state = assignment.state_value(partition) if assignment is not None else None
     found = state.highwater if state is not None else None
     return found if isinstance(found, int) and found >= 0 else None
 

@@ -12,6 +12,7 @@ from . import context as ctx
 from . import headers as hdr
 from .delivery import current
 from .guard import AIOKAFKA as guard
+from .senders import Sender
 from .sending import Send
 from .shim import Shim
 
@@ -46,7 +47,8 @@ class Batches:
         span = builder.__dict__.get(STATE)
         if span is None:
             span = builder.__dict__[STATE] = self._begin(producer)
-        return propagation.inject(span, trace.set_span_in_context(span), hdr.copied(given))
+        around = trace.set_span_in_context(span)
+        return propagation.inject(span, span.get_span_context(), around, hdr.copied(given))
 
     def _begin(self, producer: Any) -> trace.Span:
         values = clients.base(producer.client, "send", "send")
@@ -77,14 +79,15 @@ class Batches:
         topic = given["topic"]
         if span is None or not self._shim.active(topic):
             return None
-        base = clients.base(producer.client, "send", "send")
         number = given["batch"].record_count()
         span.update_name(f"send {topic}")
         delivery = current()
         before = (delivery.pathway if delivery is not None else None) or ctx.START
         pathway = ctx.prefix(before, self._shim.service, "send", "out", topic, "")
         span.set_attributes({names.TOPIC: topic, names.BATCH_COUNT: number})
-        return BatchSend(span, [], topic, base, pathway, self._shim), number
+        sender = Sender(*clients.settings(producer.client))
+        clients.add_cluster_id(sender.base, producer.client)
+        return BatchSend(span, [], topic, sender, pathway, self._shim), number
 
     def _stored(self, send: "BatchSend", number: int, future: Any) -> None:
         error = None if future.cancelled() else getattr(future, "_exception", None)
@@ -96,8 +99,6 @@ class Batches:
 
 class BatchSend(Send):
     """The send of a batch."""
-
-    __slots__ = ()
 
     def stored_many(self, found: Any, number: int) -> None:
         """Where the broker put the batch: the first offset is told."""

@@ -58,7 +58,7 @@ class process_batch(Body):  # noqa: N801 - used like a function: with process_ba
             source = source.of_group(self._group)
         shared = values(records, source)
         ambient = deliveries.ambient_context()
-        delivery = start(records, source, shared, links(records, source.config.links_max), ambient)
+        delivery = start(records, source, shared, links(records, source.config.links_max, shared), ambient)
         delivery.adopted = True
         delivery.enter()
         self._delivery = delivery
@@ -121,13 +121,15 @@ def values(records: list[Any], source: Source, known: list[Run] | None = None) -
     return found
 
 
-def links(records: list[Any], at_most: int) -> list[Link]:
-    """Links to the senders of the first records, each with the record's coordinates."""
+def links(records: list[Any], at_most: int, shared: dict[str, Any]) -> list[Link]:
+    """Links to the senders of the first records, each with the coordinates that the span's ``shared`` do not say."""
     found = []
+    one_topic = names.TOPIC in shared
     for record in records[:at_most]:
         sender = propagation.sender_span(record.headers or ())
         if sender.is_valid:
-            found.append(Link(sender, place(record)))
+            said = {names.PARTITION: str(record.partition), names.OFFSET: record.offset}
+            found.append(Link(sender, said if one_topic else place(record)))
     return found
 
 

@@ -7,11 +7,14 @@ from . import attributes as names
 
 def base(client: Any, name: str, kind: str | None = None) -> dict[str, Any]:
     """Attributes that all spans of one operation of an aiokafka client share; ``kind`` is the operation's type."""
-    values = described(
-        name, kind, getattr(client, "_client_id", None), getattr(client, "_bootstrap_servers", None)
-    )
+    values = described(name, kind, *settings(client))
     add_cluster_id(values, client)
     return values
+
+
+def settings(client: Any) -> tuple[Any, Any]:
+    """Client id and servers of an aiokafka client."""
+    return getattr(client, "_client_id", None), getattr(client, "_bootstrap_servers", None)
 
 
 def described(name: str, kind: str | None, client_id: Any, servers: Any) -> dict[str, Any]:

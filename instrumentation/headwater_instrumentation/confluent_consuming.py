@@ -11,7 +11,7 @@ from .confluent_committing import Commits
 from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import configuration, groups, learn_cluster_id, make, servers
 from .rebalancing import Steering
-from .records import Place
+from .records import MessageView, Place
 from .shim import Shim, Wrapper
 
 STATE = "_headwater_state"
@@ -135,7 +135,7 @@ class Consuming:
         if message.error() is not None or not self.shim.active(message.topic()):
             return
         self._learn(consumer, state)
-        consuming.one(consumer, state.handed, message)
+        consuming.one(consumer, state.handed, MessageView(message))
         if self.shim.consume_hook is not None and state.handed.delivery is not None:
             self.shim.hook_now(self.shim.consume_hook, state.handed.delivery.span, message)
 

@@ -7,7 +7,7 @@ from typing import Any
 from opentelemetry import trace
 
 from . import attributes as names
-from . import clients, sending, sizes, transactions
+from . import sending, sizes, transactions
 from .failing import failed
 from .guard import CONFLUENT_KAFKA as guard
 from .librdkafka import (
@@ -21,6 +21,7 @@ from .librdkafka import (
     servers,
 )
 from .records import time_of
+from .senders import Sender
 from .sending import Send
 from .shim import Shim, Wrapper
 
@@ -28,17 +29,14 @@ ORDER = ("topic", "value", "key", "partition", "callback", "on_delivery", "times
 BATCH_ORDER = ("topic", "messages", "partition", "callback", "on_delivery")
 SERIALIZING = ("KeySerializationError", "ValueSerializationError")
 STATE = "_headwater_state"
-UNKNOWN = -1
-"""What old brokers answer to headers that they cannot store."""
 
 
-class State:
+class State(Sender):
     """What is known of one producer."""
 
     def __init__(self, conf: Mapping[str, Any] | None) -> None:
         known = conf or {}
-        self.settings = (known.get("client.id") or "rdkafka", servers(known))
-        self.base = clients.described("send", "send", *self.settings)
+        super().__init__(known.get("client.id") or "rdkafka", servers(known))
         self.default = known.get("on_delivery") or known.get("delivery_cb") or known.get("dr_cb")
         """Called where a send names no callback of its own."""
         only_errors = str(known.get("delivery.report.only.error", "false")).lower() == "true"
@@ -48,16 +46,7 @@ class State:
         self.transactional_id = str(known.get("transactional.id", ""))
         self.passive = False
         """A client around it records in its place."""
-        self.inject = True
-        self.proven = False
         self.asked = 0
-
-    def values(self, name: str, kind: str | None = None) -> dict[str, Any]:
-        """Attributes of another operation of the same client."""
-        values = clients.described(name, kind, *self.settings)
-        if names.CLUSTER_ID in self.base:
-            values[names.CLUSTER_ID] = self.base[names.CLUSTER_ID]
-        return values
 
 
 class Producing:
@@ -159,14 +148,7 @@ class Producing:
         """Starts a send."""
         state = self.state(producer)
         return sending.begin(
-            self._shim,
-            topic,
-            value,
-            key,
-            headers,
-            state.base,
-            write and state.inject,
-            transactions.current(producer),
+            self._shim, state, topic, value, key, headers, transactions.current(producer), write
         )
 
     def report(self, producer: Any, send: Send, theirs: Any) -> Callable[[Any, Any], None]:
@@ -180,14 +162,11 @@ class Producing:
         return delivered
 
     def _delivered(self, producer: Any, send: Send, error: Any, message: Any) -> None:
-        state = self.state(producer)
         if error is None:
-            state.proven = True
             send.stored(message.partition(), message.offset(), *time_of(message))
             return
         send.fail(Reported(error))
-        if error.code() == UNKNOWN and not state.proven:
-            state.inject = False
+        self.state(producer).answered(error.code())
 
     def serialized(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """SerializingProducer.produce: what fails before the send is begun is a failed send too."""

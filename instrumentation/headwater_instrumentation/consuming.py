@@ -32,8 +32,10 @@ class Handed:
         self._highest: dict[tuple[str, int], int] = {}
         self._ending: list[tuple[Delivery, int]] = []
         """Bodies that are over, and when; their tasks have not run yet."""
-        self.highwater: Callable[[Any], int | None] | None = None
-        """Where the client knows it: the offset after the last message of a record's partition."""
+        self.highwater: Callable[[tuple[str, int]], int | None] | None = None
+        """Where the client knows it: the offset after the last message of a partition."""
+        self._told: dict[tuple[str, int], int] = {}
+        """The last ends that were written down."""
 
     def finish(self, error: BaseException | None = None) -> None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
@@ -100,12 +102,18 @@ class Handed:
             self._highest[run[0], run[1]] = max(known, run[3])
         return runs
 
-    def seen(self, record: Any) -> bool:
+    def end_of(self, partition: tuple[str, int]) -> int | None:
+        """The end of a partition where it is another than was told last: it changes with each fetch."""
+        found = self.highwater(partition) if self.highwater is not None else None
+        if found is None or self._told.get(partition) == found:
+            return None
+        self._told[partition] = found
+        return found
+
+    def seen(self, partition: tuple[str, int], offset: int) -> bool:
         """Whether this process was handed the record, or a later one of its partition, before; notes it."""
-        place = (record.topic, record.partition)
-        highest = self._highest.get(place, -1)
-        if record.offset > highest:
-            self._highest[place] = record.offset
+        if offset > self._highest.get(partition, -1):
+            self._highest[partition] = offset
             return False
         return True
 
@@ -119,30 +127,28 @@ def _truncated(handed: Handed) -> None:
 
 
 def one(consumer: Any, handed: Handed, record: Any) -> None:
-    """The caller of getone or poll gets ``record``; its body begins now."""
-    record = view(record)
-    redelivered = handed.seen(record)
+    """The caller of getone or poll gets ``record``, which has a record's fields; its body begins now."""
+    partition = (record.topic, record.partition)
+    redelivered = handed.seen(partition, record.offset)
     source = handed.source
     config = source.config
     if config.receive_span == "always":
         _poll(source, record)
-    begun = config.process_span == "auto"
-    delivery = None
-    if begun:
-        known = guard.settle("highwater", handed.highwater, record) if handed.highwater is not None else None
+    if config.process_span == "auto":
+        known = guard.settle("highwater", handed.end_of, partition) if handed.highwater is not None else None
         delivery = start(record, source, redelivered, known)
-    measure = delivery.measure if delivery is not None else source.counting()
-    if measure is not None:
-        guard.settle("metrics", _count, source, measure, record, delivery)
-    if begun:
+        if source.measure is not None:
+            guard.settle("metrics", _count, source, record, delivery)
         handed.begin(consumer, delivery)
-    else:
-        note(record, unbegun(source, redelivered))
+        return
+    guard.settle("metrics", _count, source, record, None)
+    note(record, unbegun(source, redelivered))
 
 
 def _poll(source: Source, record: Any) -> None:
     """The span of a call that fetched one record; when it was called nobody needs to know."""
-    _poll_span(source, {**source.base, **place(record)}, batches.links([record], 1), None)
+    values = {**source.base, **place(record)}
+    _poll_span(source, values, batches.links([record], 1, values), None)
 
 
 def _poll_span(source: Source, values: dict[str, Any], links: list[Link], started_ns: int | None) -> None:
@@ -152,7 +158,10 @@ def _poll_span(source: Source, values: dict[str, Any], links: list[Link], starte
     tracer.start_span(name, ambient_context(), SpanKind.CLIENT, told, links, start_time=started_ns).end()
 
 
-def _count(source: Source, measure: Measure, record: Any, delivery: Delivery | None) -> None:
+def _count(source: Source, record: Any, delivery: Delivery | None) -> None:
+    measure = delivery.measure if delivery is not None else source.counting()
+    if measure is None:
+        return
     way, wait = way_in(record, source)
     if delivery is not None and delivery.pathway is not None:
         way = delivery.pathway
@@ -183,7 +192,8 @@ def many(
     if (measure := source.counting()) is not None:
         guard.settle("metrics", _count_many, source, measure, records, started_ns)
     ambient = ambient_context()
-    batch_values, links = batches.values(records, source, runs), batches.links(records, config.links_max)
+    batch_values = batches.values(records, source, runs)
+    links = batches.links(records, config.links_max, batch_values)
     handled = config.process_span == "auto" and body_follows
     if config.receive_span != "off":
         # The coordinates are on the links of the body; both would cost as much as all the rest.

@@ -38,16 +38,30 @@ class Lineage(NamedTuple):
 
     def text(self) -> str:
         """The header's value."""
-        return f"1;{self.event_id};{self.hop};{base36(self.root_ms)};{self.pathway}"
+        return written(*self)
 
 
-def parse(text: str | None) -> Lineage | None:
-    """What a header's value says; None for anything that is not exactly of its form."""
-    found = _FORM.fullmatch(text) if text is not None and len(text) <= LONGEST else None
+def written(event_id: str, hop: int, root_ms: int, pathway: str) -> str:
+    """The value of the header."""
+    return f"1;{event_id};{hop};{base36(root_ms)};{pathway}"
+
+
+def match(text: str | None) -> re.Match[str] | None:
+    """A header's value taken apart, the event's id first; None for anything that is not exactly of its form."""
+    return _FORM.fullmatch(text) if text is not None and len(text) <= LONGEST else None
+
+
+def lineage(found: re.Match[str] | None) -> Lineage | None:
+    """What a value that was taken apart says."""
     if found is None:
         return None
     event_id, hop, root, pathway = found.groups()
     return Lineage(event_id, int(hop), int(root, 36), pathway)
+
+
+def parse(text: str | None) -> Lineage | None:
+    """What a header's value says; None for anything that is not exactly of its form."""
+    return lineage(match(text))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -74,9 +88,10 @@ def stated_event_id(headers: Any, said_in: Iterable[str]) -> str | None:
 
 def new_event_id() -> str:
     """16 hex digits that nobody else draws; no secret, so from the generator that span ids come from."""
-    return f"{random.getrandbits(64):016x}"
+    return random.getrandbits(64).to_bytes(8, "big").hex()
 
 
+@functools.lru_cache(maxsize=256)
 def base36(number: int) -> str:
     """A whole number in base 36, lower case."""
     high, low = divmod(number, _FOUR_DIGITS)

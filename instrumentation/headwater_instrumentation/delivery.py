@@ -1,5 +1,6 @@
 """The delivery that is being handled: its span, its context, and what sends inside it inherit."""
 
+import re
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ from . import headers as hdr
 from . import propagation, schemas
 from .config import Config
 from .counting import Held
-from .describing import note_headers, note_record, place
+from .describing import note_headers, note_record
 from .failing import failed, kind_of
 from .guard import guard
 from .measuring import Measure, collected
@@ -66,13 +67,15 @@ class Delivery:
     """
 
     # Defaults of the class, since most deliveries never change them.
+    redelivered = False
     place: Place | None = None
     """Of the record; None for a batch."""
     headers: Any = ()
     """The record's."""
     size = 1
     """Records in it."""
-    lineage: ctx.Lineage | None = None
+    said: re.Match[str] | None = None
+    """What its headers say of the event, taken apart."""
     origin_topic = ""
     """Where its event was sent to first: a retry goes the way of what it repeats."""
     span: trace.Span = trace.INVALID_SPAN
@@ -89,7 +92,8 @@ class Delivery:
             self.place = (record.topic, record.partition, record.offset)
             self.headers = record.headers or ()
         self.source = source
-        self.redelivered = redelivered
+        if redelivered:
+            self.redelivered = True
         self.ambient = ambient
         """The context around the handler, without any delivery of ours; restored afterwards."""
         self.extracted = ambient
@@ -110,11 +114,16 @@ class Delivery:
         return None if place is None else f"{place[0]}:{place[1]}:{place[2]}"
 
     @property
+    def lineage(self) -> ctx.Lineage | None:
+        """Who the event is; asked for by what is sent, and most that is received sends nothing."""
+        return ctx.lineage(self.said)
+
+    @property
     def pathway(self) -> str | None:
         """The way up to and including this consumer; None for a batch."""
         if self.place is None:
             return None
-        before = ctx.START if self.lineage is None else self.lineage.pathway
+        before = ctx.START if self.said is None else self.said[4]
         source = self.source
         return ctx.prefix(before, source.service, "process", "in", self.origin_topic, source.group)
 
@@ -232,14 +241,19 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
     if around is not trace.INVALID_SPAN and _covers(around, record):
         return None
     delivery = Delivery(record, source, ambient, redelivered)
-    headers = delivery.headers
+    headers, topic = delivery.headers, record.topic
     named = dict(headers)
     delivery.extracted, sender = propagation.sender(headers, ambient, named)
     plain = named.keys() <= ctx.OWN
-    values = {**source.base, **place(record)}
-    note_headers(record.topic, delivery, named, plain, values)
+    values = source.base.copy()
+    values[names.TOPIC] = topic
+    values[names.PARTITION] = str(record.partition)
+    values[names.OFFSET] = record.offset
+    note_headers(topic, delivery, named, plain, values)
     parent = delivery.extracted
-    if source.config.process_parent == "ambient" or around.get_span_context().is_valid:
+    if source.config.process_parent == "ambient" or (
+        around is not trace.INVALID_SPAN and around.get_span_context().is_valid
+    ):
         parent = trace.set_span_in_context(around, parent)
     if source.silent():
         # Nothing is recorded: the trace that came in is handed on.
@@ -251,7 +265,7 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
         if schema := schemas.of(record, None if plain else headers):
             values.update(schema)
         delivery.span = source.tracer.start_span(
-            f"process {record.topic}",
+            f"process {topic}",
             parent,
             CONSUMER,
             values,
@@ -259,7 +273,7 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
             (Link(sender),) if sender.is_valid else None,
         )
     note(record, delivery)
-    if (measure := source.counting()) is not None:
+    if source.measure is not None and (measure := source.counting()) is not None:
         guard.settle("metrics", delivery.hold, measure, (record,))
     return delivery
 

@@ -18,15 +18,12 @@ def place(record: Any) -> dict[str, Any]:
 
 
 def note_record(record: Any, source: "Source", values: dict[str, Any]) -> None:
-    """What the record itself says."""
+    """What the record itself says; how long it waited is the span's start less the record's time."""
     timestamp = record.timestamp
     if timestamp is not None and timestamp >= 0:
         values[names.RECORD_TS] = timestamp
-        if record.timestamp_type:
-            values[names.RECORD_TS_TYPE] = record.timestamp_type
-        # An inherited time is that of the record it was made from: no wait of this one.
-        if names.TS_INHERITED not in values:
-            values[names.WAIT_MS] = max(time.time_ns() // 1_000_000 - timestamp, 0)
+        if kind := record.timestamp_type:
+            values[names.RECORD_TS_TYPE] = kind
     size = record.serialized_value_size
     if size is not None and size >= 0:
         values[names.BODY_SIZE] = size
@@ -46,15 +43,16 @@ def note_headers(
     delivery.origin_topic = topic
     if delivery.redelivered:
         values[names.REDELIVERED] = True
+    found = None
     if ctx.NAME in named:
         value = named[ctx.NAME]
         text = value.decode("latin-1") if type(value) is bytes else hdr.last(delivery.headers, ctx.NAME)
-        lineage = delivery.lineage = ctx.parse(text)
-        if lineage is not None:
-            values[names.EVENT_ID] = lineage.event_id
+        found = delivery.said = ctx.match(text)
+        if found is not None:
+            values[names.EVENT_ID] = found[1]
     if not plain:
         headers = delivery.headers
-        if delivery.lineage is None:
+        if found is None:
             event_id = ctx.stated_event_id(headers, delivery.source.config.event_id_headers)
             if event_id is not None:
                 values[names.EVENT_ID] = event_id

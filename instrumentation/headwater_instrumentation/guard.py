@@ -27,6 +27,8 @@ class Guard:
         self._parts: list[Guard] = []
         self.errors: Counter[str] = Counter()
         """Internal errors by site since the process started; exported as ``headwater.internal.errors``."""
+        self.noted = False
+        """Something has failed: only then is there anything to ask about."""
         self._recent: deque[float] = deque(maxlen=ERRORS_AT_MOST)
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -43,12 +45,15 @@ class Guard:
             part.forget()
         self._lock = threading.Lock()
         self.errors.clear()
+        self.noted = False
         self._recent.clear()
         self._logged.clear()
 
     @property
     def open(self) -> bool:
         """Too much has failed lately: leave the client alone."""
+        if not self.noted:
+            return False
         recent = self._recent
         if len(recent) == ERRORS_AT_MOST and time.monotonic() - recent[0] < WINDOW_SECONDS:
             return True
@@ -56,7 +61,7 @@ class Guard:
 
     def run(self, site: str, work: Callable[..., T], *args: object) -> T | None:
         """The result of ``work``, or None when it fails or the circuit is open. Never raises an Exception."""
-        if (self._recent or (self._whole is not None and self._whole._recent)) and self.open:
+        if self.noted and self.open:
             return None
         try:
             return work(*args)
@@ -76,6 +81,9 @@ class Guard:
         """Counts an internal error, and says it at most once a minute by site."""
         now = time.monotonic()
         self._recent.append(now)
+        self.noted = True
+        for part in self._parts:
+            part.noted = True
         whole = self._whole or self
         whole._tell(site, error, now)
 

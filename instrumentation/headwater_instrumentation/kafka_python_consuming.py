@@ -81,8 +81,8 @@ class Consuming:
         return handed
 
 
-def _highwater(subscription: Any, record: Any) -> int | None:
-    state = subscription.assignment.get((record.topic, record.partition))
+def _highwater(subscription: Any, partition: tuple[str, int]) -> int | None:
+    state = subscription.assignment.get(partition)
     found = state.highwater if state is not None else None
     return found if isinstance(found, int) and found >= 0 else None
 

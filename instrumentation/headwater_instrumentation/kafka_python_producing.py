@@ -10,29 +10,11 @@ from . import attributes as names
 from . import clients, sending, sizes, transactions
 from .failing import failed
 from .guard import KAFKA_PYTHON as guard
+from .senders import Sender
 from .shim import Shim, Wrapper
 
 ORDER = ("topic", "value", "key", "headers", "partition", "timestamp_ms")
 STATE = "_headwater_state"
-UNKNOWN = -1
-"""What old brokers answer to headers that they cannot store."""
-
-
-class State:
-    """What is known of one producer."""
-
-    def __init__(self, producer: Any) -> None:
-        self.settings = (producer.config.get("client_id"), producer.config.get("bootstrap_servers"))
-        self.base = clients.described("send", "send", *self.settings)
-        self.inject = True
-        self.proven = False
-
-    def values(self, name: str, kind: str | None = None) -> dict[str, Any]:
-        """Attributes of another operation of the same client."""
-        values = clients.described(name, kind, *self.settings)
-        if names.CLUSTER_ID in self.base:
-            values[names.CLUSTER_ID] = self.base[names.CLUSTER_ID]
-        return values
 
 
 class Producing:
@@ -85,23 +67,24 @@ class Producing:
         return future
 
     def _begin(self, producer: Any, given: dict[str, Any]) -> sending.Send:
-        state = self._state(producer)
         send = sending.begin(
             self._shim,
+            self._sender(producer),
             given["topic"],
             given.get("value"),
             given.get("key"),
             given.get("headers"),
-            state.base,
-            state.inject,
             transactions.current(producer),
         )
         return self._sizing.expect(send, producer.config["max_request_size"])
 
-    def _state(self, producer: Any) -> State:
+    def _sender(self, producer: Any) -> Sender:
         found = producer.__dict__.get(STATE)
-        if not isinstance(found, State):
-            found = producer.__dict__[STATE] = State(producer)
+        if not isinstance(found, Sender):
+            settings = producer.config
+            found = producer.__dict__[STATE] = Sender(
+                settings.get("client_id"), settings.get("bootstrap_servers")
+            )
         if names.CLUSTER_ID not in found.base:
             clients.add_cluster_id(found.base, producer)
         return found
@@ -117,13 +100,10 @@ class Producing:
         # Nobody tells the offset where no acknowledgement is asked for; the client says one all the same.
         offset = None if producer.config.get("acks") == 0 else found.offset
         send.stored(found.partition, offset, found.timestamp, None)
-        self._state(producer).proven = True
 
     def _failed(self, producer: Any, send: sending.Send, error: BaseException) -> None:
         send.fail(error)
-        state = self._state(producer)
-        if getattr(error, "errno", None) == UNKNOWN and not state.proven:
-            state.inject = False
+        self._sender(producer).answered(getattr(error, "errno", 0))
 
     def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """KafkaProducer.begin_transaction."""
@@ -134,7 +114,9 @@ class Producing:
 
     def _open(self, producer: Any) -> None:
         found = str(producer.config.get("transactional_id"))
-        transactions.open_one(self._shim.tracer, producer, self._state(producer).values("transaction"), found)
+        transactions.open_one(
+            self._shim.tracer, producer, self._sender(producer).values("transaction"), found
+        )
 
     def ended(self, outcome: str, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """KafkaProducer.commit_transaction and KafkaProducer.abort_transaction."""
@@ -165,7 +147,7 @@ class Producing:
 
     def _commit(self, producer: Any, found: Any, args: Any, kwargs: Any) -> trace.Span:
         offsets, group = _offsets_and_group(args, kwargs)
-        base = self._state(producer).values("commit", "settle")
+        base = self._sender(producer).values("commit", "settle")
         name = str(getattr(group, "group_id", group))
         return transactions.commit(self._shim.tracer, base, found, name, offsets)
 

@@ -3,6 +3,7 @@
 The propagators take some microseconds more; what they would write or read is the same, byte for byte.
 """
 
+import functools
 import re
 from typing import Any
 
@@ -34,10 +35,9 @@ def by_hand() -> bool:
     return answer
 
 
-def inject(span: trace.Span, context: Context, out: hdr.Headers) -> hdr.Headers:
-    """Headers with the span's context and the baggage of ``context`` in them, old ones of that kind taken out."""
-    own = span.get_span_context()
-    if own.is_valid and by_hand() and _stateless(own) and not (context and baggage.get_all(context)):
+def inject(span: trace.Span, own: trace.SpanContext, context: Context, out: hdr.Headers) -> hdr.Headers:
+    """Headers with the span's context (``own``) and the baggage of ``context``, old ones of that kind taken out."""
+    if own.is_valid and by_hand() and not own.trace_state and not (context and baggage.get_all(context)):
         if out:
             out = hdr.without(out, TRACE_HEADERS)
         out.append((hdr.TRACEPARENT, b"00-%032x-%016x-%02x" % (own.trace_id, own.span_id, own.trace_flags)))
@@ -50,11 +50,6 @@ def inject(span: trace.Span, context: Context, out: hdr.Headers) -> hdr.Headers:
     out = hdr.without(out, fields)
     out.extend((key, value.encode("utf-8")) for key, value in carrier.items())
     return out
-
-
-def _stateless(own: trace.SpanContext) -> bool:
-    state = own.trace_state
-    return state is trace.DEFAULT_TRACE_STATE or not state
 
 
 def sender(headers: Any, context: Context, named: dict[str, Any]) -> tuple[Context, trace.SpanContext]:
@@ -78,7 +73,7 @@ def sender(headers: Any, context: Context, named: dict[str, Any]) -> tuple[Conte
 def sender_span(headers: Any) -> trace.SpanContext:
     """The same where only the sender's span is asked for."""
     named = dict(headers)
-    if by_hand() and "tracestate" not in named:
+    if "tracestate" not in named and by_hand():
         if hdr.TRACEPARENT not in named:
             return trace.INVALID_SPAN_CONTEXT
         plain = _plain(named[hdr.TRACEPARENT])
@@ -87,11 +82,16 @@ def sender_span(headers: Any) -> trace.SpanContext:
     return sender(headers, Context(), named)[1]
 
 
+@functools.lru_cache(maxsize=256)
+def _flags(digits: bytes) -> trace.TraceFlags:
+    return trace.TraceFlags(int(digits, 16))
+
+
 def _plain(value: Any) -> trace.SpanContext | None:
     """A ``traceparent`` of version 00; None for anything else, which the propagators may understand."""
     found = _PLAIN.fullmatch(value) if isinstance(value, bytes) else None
     if found is None:
         return None
     trace_id, span_id, flags = found.groups()
-    context = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16)))
+    context = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, _flags(flags))
     return context if context.is_valid else None

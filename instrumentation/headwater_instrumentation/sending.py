@@ -3,11 +3,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
 from . import attributes as names
@@ -19,6 +19,8 @@ from .delivery import Delivery, extract, in_context
 from .describing import marks
 from .failing import failed, kind_of
 from .guard import guard
+from .measuring import Measure
+from .senders import Sender
 from .transactions import Transaction
 
 if TYPE_CHECKING:
@@ -35,37 +37,29 @@ PRODUCERS_CLOCK = 0
 class Send:
     """One send, from the call until it is known what became of it. One of its three ends is called, once."""
 
-    __slots__ = ("_base", "_measure", "_pathway", "_shim", "_started", "answered", "headers", "ours", "span",
-                 "told_schema", "topic", "watched")  # fmt: skip
+    # Defaults of the class, since most sends never change them.
+    ours: tuple[str, ...] = OURS
+    """Names of the headers that are not the caller's."""
+    told_schema = True
+    """Whether the value, and so its schema, was known when the span was begun."""
+    watched = False
+    """The client is about to look at its size."""
+    _measure: Measure | None = None
+    _started = 0.0
 
     def __init__(
-        self,
-        span: trace.Span,
-        headers: hdr.Headers,
-        topic: str,
-        base: dict[str, Any],
-        pathway: str,
-        shim: "Shim",
-        ours: tuple[str, ...] = (),
-        told_schema: bool = True,
+        self, span: trace.Span, headers: hdr.Headers, topic: str, sender: Sender, pathway: str, shim: "Shim"
     ) -> None:
         self.span = span
         self.headers = headers
         """To be sent: a copy of the caller's with the context in it."""
-        self.ours = ours
-        """Names of those that are not the caller's."""
-        self.told_schema = told_schema
-        """Whether the value, and so its schema, was known when the span was begun."""
-        self.watched = False
-        """The client is about to look at its size."""
         self.topic = topic
-        self._base = base
+        self._sender = sender
         self._pathway = pathway
         self._shim = shim
-        measure = self._measure = shim.counting()
-        self._started = 0.0 if measure is None else time.perf_counter()
-        self.answered: Callable[[BaseException | None], None] | None = None
-        """Called with what the broker answered an asyncio client."""
+        if shim.measure is not None and shim.measure.on():
+            self._measure = shim.measure
+            self._started = time.perf_counter()
 
     def stored(self, partition: int, offset: int | None, timestamp: int | None, kind: int | None) -> None:
         """Where the broker put the message, and the time that it has there with its type.
@@ -73,16 +67,18 @@ class Send:
         The producer's own clock says nothing that the span does not.
         """
         try:
-            values: dict[str, Any] = {names.PARTITION: str(partition)}
+            self._sender.proven = True
+            # One by one: the SDK looks longer at a mapping than at two values.
+            note = self.span.set_attribute
+            note(names.PARTITION, str(partition))
             if offset is not None and offset >= 0:
-                values[names.OFFSET] = offset
+                note(names.OFFSET, offset)
             else:
                 offset = None
             if kind != PRODUCERS_CLOCK and timestamp is not None and timestamp >= 0:
-                values[names.RECORD_TS] = timestamp
+                note(names.RECORD_TS, timestamp)
                 if kind is not None:
-                    values[names.RECORD_TS_TYPE] = kind
-            self.span.set_attributes(values)
+                    note(names.RECORD_TS_TYPE, kind)
             if self._measure is not None:
                 self._count(partition, offset, None)
         finally:
@@ -96,14 +92,14 @@ class Send:
                 return
             # Asking with exception() would silence asyncio's "exception was never retrieved".
             error = getattr(future, "_exception", None)
-            if self.answered is not None:
-                self.answered(error)
             if error is not None:
+                self._sender.answered(getattr(error, "errno", 0))
                 self.fail(error)
                 return
             found = future.result()
             if found is None:
                 # Sent with acks=0: the broker says nothing.
+                self._sender.answered(None)
                 self.end()
                 return
             self.stored(found.partition, found.offset, found.timestamp, found.timestamp_type)
@@ -129,33 +125,34 @@ class Send:
     def _count(self, partition: int | None, offset: int | None, error: str | None) -> None:
         if self._measure is not None:
             seconds = time.perf_counter() - self._started
-            self._measure.sent(self._base, self.topic, partition, offset, self._pathway, seconds, error)
+            self._measure.sent(
+                self._sender.base, self.topic, partition, offset, self._pathway, seconds, error
+            )
 
 
 def begin(
     shim: "Shim",
+    sender: Sender,
     topic: str,
     value: Any,
     key: Any,
     headers: Any,
-    base: dict[str, Any],
-    write_headers: bool,
     transaction: Transaction | None = None,
+    write: bool = True,
 ) -> Send:
     """Starts a send's span and writes its context into a copy of the caller's headers."""
-    out = hdr.copied(headers) if headers is not None else []
     context = otel_context.get_current()
     delivery = in_context(context) if context else None
-    around = trace.get_current_span(context).get_span_context() if context else trace.INVALID_SPAN_CONTEXT
-    values: dict[str, Any] = {**base, names.TOPIC: topic}
+    config = shim.config
+    values: dict[str, Any] = {**sender.base, names.TOPIC: topic}
     if value is None:
         values[names.TOMBSTONE] = True
-    if key is not None and shim.config.capture_key != "none":
-        values.update(keys.described(key, shim.config))
-    kind, foreign = PRODUCER, False
-    links: list[Link] = []
-    role = None
-    if out:
+    if key is not None and config.capture_key != "none":
+        values.update(keys.described(key, config))
+    out: hdr.Headers = []
+    links: list[Link] | None = None
+    kind, foreign, role = PRODUCER, False, None
+    if headers is not None and (out := hdr.copied(headers)):
         role = hdr.last(out, hdr.ROLE)
         foreign, links = _upstream(delivery, out)
         if foreign:
@@ -171,30 +168,38 @@ def begin(
         values[names.WHILE_HANDLING] = type(handled).__qualname__
         if delivery is not None and delivery.span.is_recording():
             delivery.span.set_attribute(names.HANDLED_ERROR, type(handled).__qualname__)
-    lineage, parent_id = _lineage(delivery, out, topic, shim.service, role, shim.config)
-    values[names.EVENT_ID] = lineage.event_id
+    lineage, parent_id = _lineage(delivery, out, topic, shim.service, role, config)
+    values[names.EVENT_ID] = lineage[0]
     if parent_id is not None:
         values[names.EVENT_PARENT_ID] = parent_id
     parent = context
     if transaction is not None:
         values[names.TRANSACTION_ID] = transaction.id
-        if around == transaction.around:
+        if trace.get_current_span(context).get_span_context() == transaction.around:
             parent = trace.set_span_in_context(transaction.span, context)
         else:
             # Begun elsewhere, maybe around many handlers: a child of it would leave its own handler's flow.
-            links = [*links, Link(transaction.span.get_span_context())]
-    span = shim.tracer.start_span(f"send {topic}", parent, kind, values, links or None)
-    if write_headers:
-        if not foreign:
-            out = propagation.inject(span, context, out)
-        # Without an SDK the span is none of our own: invalid, or the context that was current handed on.
+            links = [*(links or ()), Link(transaction.span.get_span_context())]
+    span = shim.tracer.start_span(f"send {topic}", parent, kind, values, links)
+    if write and sender.inject:
         own = span.get_span_context()
-        if shim.config.ctx_header == "on" and own.is_valid and own.span_id != around.span_id:
+        if not foreign:
+            out = propagation.inject(span, own, context, out)
+        if config.ctx_header == "on" and own.is_valid and (not context or _of_its_own(own, context)):
             if headers:
                 out = hdr.without(out, (ctx.NAME,))
-            out.append((ctx.NAME, lineage.text().encode("ascii")))
-    told = names.SCHEMA_ID in values or value is None or isinstance(value, bytes)
-    return Send(span, out, topic, base, lineage.pathway, shim, (ctx.NAME,) if foreign else OURS, told)
+            out.append((ctx.NAME, ctx.written(*lineage).encode("ascii")))
+    send = Send(span, out, topic, sender, lineage[3], shim)
+    if foreign:
+        send.ours = (ctx.NAME,)
+    if type(value) is not bytes and value is not None and names.SCHEMA_ID not in values:
+        send.told_schema = isinstance(value, bytes)
+    return send
+
+
+def _of_its_own(own: trace.SpanContext, context: Context) -> bool:
+    # Without an SDK the span is none of our own: the context that was current is handed on.
+    return own.span_id != trace.get_current_span(context).get_span_context().span_id
 
 
 def pass_through(headers: Any) -> hdr.Headers | None:
@@ -253,8 +258,8 @@ def _copied_along(delivery: Delivery | None, compensates: str) -> bool:
 
 def _lineage(
     delivery: Delivery | None, out: hdr.Headers, topic: str, service: str, role: str | None, config: Config
-) -> tuple[ctx.Lineage, str | None]:
-    """Who the event is, and the id of the event that it follows from.
+) -> tuple[tuple[str, int, int, str], str | None]:
+    """Who the event is, as the fields of a ``Lineage``, and the id of the event that it follows from.
 
     Retries, dead letters and replays of an event are the event itself and lengthen nothing; anything else sent while
     handling one is an event of its own, whatever headers were copied.
@@ -270,5 +275,5 @@ def _lineage(
     before = (delivery.pathway if delivery is not None else None) or ctx.START
     pathway = ctx.prefix(before, service, "send", "out", topic, "")
     if consumed is None:
-        return ctx.Lineage(event_id, 1, time.time_ns() // 1_000_000, pathway), None
-    return ctx.Lineage(event_id, consumed.hop + 1, consumed.root_ms, pathway), consumed.event_id
+        return (event_id, 1, time.time_ns() // 1_000_000, pathway), None
+    return (event_id, consumed.hop + 1, consumed.root_ms, pathway), consumed.event_id

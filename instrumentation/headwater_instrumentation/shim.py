@@ -59,7 +59,7 @@ class Shim:
 
     def active(self, topic: str | None = None) -> bool:
         """Whether a call is recorded: no circuit open, nothing switched off."""
-        if self._over or self.guard.open or topic in self.config.topics_exclude:
+        if self._over or (self.guard.noted and self.guard.open) or topic in self.config.topics_exclude:
             return False
         # Without a context nobody has suppressed anything.
         return not otel_context.get_current() or is_instrumentation_enabled()

@@ -22,26 +22,27 @@ class Sizing:
     """The sends of one client that are on their way to where it looks at their size."""
 
     def __init__(self) -> None:
-        self._sends: dict[int, tuple[Send, int]] = {}
+        self.sends: dict[int, tuple[Send, int]] = {}
+        """With their limits, by the identity of their headers."""
 
     def expect(self, send: Send, limit: int) -> Send:
         """The client is about to be given a send, and takes so many bytes."""
         send.watched = True
-        self._sends[id(send.headers)] = send, limit
+        self.sends[id(send.headers)] = send, limit
         return send
 
     def done(self, send: Send) -> None:
         """The client has it, or has refused it."""
-        self._sends.pop(id(send.headers), None)
+        self.sends.pop(id(send.headers), None)
 
     def fits(self, headers: Any, size: int) -> bool:
         """Whether there is nothing to be done about a message: not ours, or small enough and its schema known."""
-        found = self._sends.get(id(headers))
+        found = self.sends.get(id(headers))
         return found is None or (found[0].told_schema and size <= found[1])
 
     def look(self, key: Any, value: Any, headers: Any, size: int) -> bool:
         """The client has serialized a message: whether its headers were made fewer."""
-        found = self._sends.get(id(headers))
+        found = self.sends.get(id(headers))
         if found is None:
             return False
         send, limit = found
@@ -71,10 +72,9 @@ def shrink(send: Send, too_much: int) -> bool:
     return len(send.headers) < before
 
 
-def small(send: Send, value: Any, limit: int) -> bool:
-    """Whether a value that is bytes by now, or nothing, is so far from the limit that headers do not matter."""
-    length = len(value) if isinstance(value, bytes | str) else 0
-    return send.told_schema and length * 2 < limit and limit > SMALL
+def small(value: Any, limit: int) -> bool:
+    """Whether a value is bytes by now, or nothing, and so far from the limit that headers do not matter."""
+    return limit > SMALL and (value is None or (type(value) is bytes and len(value) * 2 < limit))
 
 
 def fit(send: Send, key: Any, value: Any, limit: int) -> None:
@@ -99,7 +99,7 @@ class Builder:
     def estimate_size_in_bytes(self, key: Any, value: Any, headers: Any) -> Any:
         """Asked once for each message, when it is serialized."""
         size = self._estimate(key, value, headers)
-        if self._sizing.fits(headers, size):
+        if not self._sizing.sends or self._sizing.fits(headers, size):
             return size
         if guard.run("size", self._sizing.look, key, value, headers, size):
             return self._estimate(key, value, headers)

@@ -28,8 +28,8 @@ class Transaction:
 
 def current(producer: Any) -> Transaction | None:
     """The producer's open transaction."""
-    found = producer.__dict__.get(_STATE)
-    return found if isinstance(found, Transaction) else None
+    found: Transaction | None = producer.__dict__.get(_STATE)
+    return found
 
 
 class Transactions:

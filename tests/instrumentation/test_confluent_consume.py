@@ -46,7 +46,7 @@ def test_the_body_after_poll_has_the_senders_span_as_parent(confluent: Confluent
     assert [parent_id(one) for one in onward] == [span_id(one) for one in work]
     said = attributes(bodies[0])
     assert (said[names.PARTITION], said[names.OFFSET], said[names.GROUP]) == ("0", 0, "g")
-    assert said[names.CLIENT_ID] == "reader" and names.WAIT_MS in said
+    assert said[names.CLIENT_ID] == "reader" and names.RECORD_TS in said
     assert [attributes(one)[names.CAUSE] for one in onward] == ["orders:0:0", "orders:0:1"]
     assert [attributes(one)[names.EVENT_PARENT_ID] for one in onward] == [
         attributes(body)[names.EVENT_ID] for body in bodies
