@@ -97,6 +97,47 @@ def test_later_attempts_teach_no_waits_and_failed_ones_no_work(tmp_path: Path) -
     assert (led.messages, led.led_on) == (21, 20)
 
 
+def test_a_planned_delay_is_part_of_how_long_a_message_lies_in_a_retry_topic(tmp_path: Path) -> None:
+    marks = {
+        "headwater.origin": "orders:0:1",
+        "headwater.retry.origin": "orders:0:1",
+        "headwater.retry.attempt": 2,
+    }
+    due = {"headwater.retry.due_ms": told.at(5000) // 1_000_000}
+    spans = order(1, leads_on=False, error="Timeout")
+    spans.append(
+        told.send(
+            "pay", "order 1", "delay", ("orders-retry", 0, 1), 1200, 10, "order 1 pay", attributes=marks
+        )
+    )
+    spans.append(
+        told.process(
+            "pay",
+            "order 1",
+            "again",
+            ("orders-retry", 0, 1),
+            5100,
+            10,
+            "delay",
+            group="retry",
+            attributes=marks | due,
+        )
+    )
+    limits, _ = learned(tmp_path, spans)
+    [delayed] = [one for one in limits if one.topic == "orders-retry"]
+    assert (delayed.wait_observations, delayed.work_observations) == (1, 1)
+    assert delayed.wait_p999_ms == pytest.approx(5100 - 1210)
+
+
+def test_all_that_a_small_store_holds_teaches(tmp_path: Path) -> None:
+    flushes = [order(number) for number in range(30)]
+    told.a_store(tmp_path, *flushes).close()
+    source = LocalSource(tmp_path)
+    [limit] = ledger.limits(source)
+    source.close()
+    assert limit.wait_observations == 30
+
+
 @pytest.mark.parametrize(
     ("sentence", "lost", "limit"),
     [("two of 200 may lead nowhere", 2, 12.0), ("three of 200 are too many for a rule", 3, None)],

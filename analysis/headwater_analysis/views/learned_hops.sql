@@ -10,7 +10,8 @@ with entries as (
 )
 select
     h.topic, h.consumer_group, h.started_at, e.pathway,
-    case when h.attempt = 1 then h.wait_ns / 1e6 end as wait_ms,
+    -- Of the first delivery only, with the back-off before it: as long as a message lies in its topic.
+    case when h.attempt = coalesce(h.said_attempt, 1) then (h.wait_ns + coalesce(h.backoff_ns, 0)) / 1e6 end as wait_ms,
     case when h.status != 'error' then elapsed_ns(h.started_at, h.ended_at) / 1e6 end as work_ms
 from hop_rows h
 left join split_flows f on f.trace_id = coalesce(h.owner_trace_id, h.trace_id)

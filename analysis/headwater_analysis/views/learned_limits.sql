@@ -9,7 +9,7 @@ comment on column learned_limits.entry_service is 'service of the pathway''s fir
 comment on column learned_limits.entry_name is 'name of the pathway''s first span';
 comment on column learned_limits.topic is 'Kafka topic';
 comment on column learned_limits.consumer_group is 'consumer group';
-comment on column learned_limits.wait_observations is 'first deliveries whose wait is known';
+comment on column learned_limits.wait_observations is 'first deliveries whose wait is known, planned back-off included';
 comment on column learned_limits.wait_p999_ms is '99.9th percentile of their waits in milliseconds; NULL without any';
 comment on column learned_limits.wait_limit_ms is
     'three times that: a message that waits longer is stuck; NULL below 200 observations';
