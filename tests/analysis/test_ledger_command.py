@@ -139,7 +139,11 @@ def test_nothing_of_a_state_is_said_below_the_picture(asked: Asked) -> None:
     [
         (("--message", "nix@0:1"), 1, "No group is known to read nix@0:1, or no span names it;"),
         (("--message", "nix"), 2, "'nix' names no message;"),
-        (("limit",), 2, "There is no 'limit' to list; there are limits and successors."),
+        (
+            ("limit",),
+            2,
+            "There is no 'limit' to list; there are limits, successors, ordering, compensations.",
+        ),
         (("--state", "lost"), 2, "--state is 'lost', but takes one of skipped, expired, "),
     ],
 )

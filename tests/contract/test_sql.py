@@ -27,7 +27,7 @@ COLUMNS = {
     "received_at started_at ended_at send_ms txn_wait_ms wait_ms wait_method wait_bound_ms local_wait_ms "
     "work_ms backoff_ms total_ms skewed status error_type",
     "flows": "flow_id pathway_id entry_service entry_name started_at ended_at total_ms wait_ms work_ms "
-    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces",
+    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces converged_ms",
     "pathways": "pathway_id entry_service entry_name path flows errors error_rate dead_letters total_p50_ms "
     "total_p95_ms wait_p50_ms wait_p95_ms work_p50_ms work_p95_ms first_seen last_seen",
     "offset_samples": "sampled_at cluster topic incarnation partition log_start end_offset stable_offset",
@@ -90,6 +90,11 @@ MACROS = {
     "ledger_between('t', 'g', '2026-01-01'::timestamp, '2026-01-02'::timestamp)": COLUMNS["ledger"],
     "learned_limits_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_limits"],
     "learned_successors_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_successors"],
+    "out_of_order_since('t', 'g', '2026-01-01'::timestamp)": "topic incarnation partition message_offset "
+    "consumer_group service attempt key_hash started_at trace_id span_id origin_topic origin_partition origin_offset "
+    "overtaken_by_offset overtaken_by_trace_id overtaken_by_span_id",
+    "compensations_since('2026-01-01'::timestamp)": "topic partition message_offset service sent_at trace_id span_id "
+    "flow_id pathway_id entry_service entry_name event_id of_topic of_partition of_offset",
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
 }

@@ -1,7 +1,6 @@
 """`headwater ledger`: what became of every message, as a picture, and the rows worth looking at."""
 
 import time
-from collections.abc import Sequence
 
 from headwater_analysis import format as fmt
 from headwater_analysis import ledger as question
@@ -13,10 +12,9 @@ from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
 from .ledger_drawing import entries, picture
-from .printing import console, empty, opened, plain, print_json, print_table
+from .ledger_lists import LISTS, Asked
+from .printing import console, empty, opened, plain, print_json
 
-PATHWAYS = 20
-"""Pathways listed by themselves; those without a limit stand back."""
 LEDGER = Command(
     "ledger",
     "Shows for every message, and every group that reads its topic, what became of it: done, given up, handled "
@@ -31,9 +29,10 @@ LEDGER = Command(
         "headwater ledger --message orders@3:1042     # one message, group by group",
         "headwater ledger limits --topic orders       # what is usual, and what is too long",
         "headwater ledger successors                  # what handling leads to",
+        "headwater ledger ordering --since 1h         # overtaken by a later message with the same key",
         "headwater ledger --json | jq '.counts[] | select(.state == \"skipped\")'",
     ),
-    (Positional("what", "limits or successors; without it, the ledger", optional=True),),
+    (Positional("what", "limits, successors, ordering or compensations; without it, the ledger", optional=True),),
     (
         Option("topic", "Only this topic.", None),
         Option("group", "Only this consumer group.", None),
@@ -53,15 +52,15 @@ LEDGER = Command(
 def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(LEDGER, argv)
-    if settings.what not in (None, "limits", "successors"):
-        raise UsageError(f"There is no {settings.what!r} to list; there are limits and successors.")
+    if settings.what is not None and settings.what not in LISTS:
+        raise UsageError(f"There is no {settings.what!r} to list; there are {', '.join(LISTS)}.")
     where = parse(settings.message) if settings.message else None
     window = Window.last(settings.since)
     with opened(settings) as source:
-        if settings.what == "limits":
-            _limits(source, settings.topic, settings.group, settings.json)
-        elif settings.what == "successors":
-            _successors(source, settings.topic, settings.group, settings.json)
+        if settings.what is not None:
+            LISTS[settings.what](
+                source, Asked(window, settings.topic, settings.group, settings.limit, settings.json)
+            )
         elif where is not None:
             _message(source, where, settings.json)
         else:
@@ -115,76 +114,6 @@ def _message(source: Source, where: Coordinates, as_json: bool) -> None:
     out = console()
     for line in entries(rows, time.time_ns(), whole=True):
         out.print(line)
-
-
-def _limits(source: Source, topic: str | None, group: str | None, as_json: bool) -> None:
-    rows = question.limits(source, topic, group)
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        empty(
-            "Nothing is learned yet: limits come from deliveries whose flow is known; `headwater doctor` may tell why."
-        )
-    else:
-        entries = dict.fromkeys((one.entry_service, one.entry_name) for one in rows)
-        shown = [entry for entry in entries if len(entries) <= PATHWAYS or _taught(rows, entry)][:PATHWAYS]
-        for entry in shown:
-            console().print(plain(" ".join(entry)), style="bold")
-            _limit_table([one for one in rows if (one.entry_service, one.entry_name) == entry])
-        if len(entries) > len(shown):
-            empty(f"{len(entries) - len(shown):,} more pathways; --json, --topic and --group show them.")
-        empty("A limit is three times the 99.9th percentile, and needs 200 observations.")
-
-
-def _taught(rows: Sequence[question.Limit], entry: tuple[str, str]) -> bool:
-    """Whether a pathway has any limit yet."""
-    return any(
-        one.wait_limit_ms is not None or one.work_limit_ms is not None
-        for one in rows
-        if (one.entry_service, one.entry_name) == entry
-    )
-
-
-def _limit_table(rows: Sequence[question.Limit]) -> None:
-    print_table(
-        ("topic → group", "wait p99.9", "limit", "seen", "work p99.9", "limit ", "seen "),
-        (
-            (
-                f"{one.topic} → {one.consumer_group}", fmt.duration_ms(one.wait_p999_ms), _verdict(one.wait_limit_ms),
-                fmt.count(one.wait_observations), fmt.duration_ms(one.work_p999_ms), _verdict(one.work_limit_ms),
-                fmt.count(one.work_observations),
-            )
-            for one in rows
-        ),
-        right=("wait p99.9", "limit", "seen", "work p99.9", "limit ", "seen "),
-    )  # fmt: skip
-
-
-def _successors(source: Source, topic: str | None, group: str | None, as_json: bool) -> None:
-    rows = question.successors(source, topic, group)
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        empty("Nothing is learned yet: no message was seen whose handling sent another.")
-    else:
-        print_table(
-            ("topic", "group", "service", "leads to", "share", "seen", "p99.9", "limit"),
-            (
-                (
-                    one.topic, one.consumer_group, one.service, one.successor_topic, fmt.ratio(one.share),
-                    fmt.count(one.messages), fmt.duration_ms(one.p999_ms), _verdict(one.limit_ms),
-                )
-                for one in rows
-            ),
-            right=("share", "seen", "p99.9", "limit"),
-        )  # fmt: skip
-        empty(
-            "A limit needs 200 messages of which 99 in 100 led on; it is three times the 99.9th percentile."
-        )
-
-
-def _verdict(limit_ms: float | None) -> str:
-    return "none" if limit_ms is None else fmt.duration_ms(limit_ms)
 
 
 def _say_why_empty(source: Source, topic: str | None, group: str | None, since: str) -> None:
