@@ -38,6 +38,7 @@ _HELP = (
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
             ("topology", "who sends what to whom, with rates and lag", "headwater topology"),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
+            ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
             ("check", "are budgets kept, is it as it was", "headwater check budgets.toml --window 10m"),

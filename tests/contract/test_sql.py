@@ -27,7 +27,7 @@ COLUMNS = {
     "received_at started_at ended_at send_ms txn_wait_ms wait_ms wait_method wait_bound_ms local_wait_ms "
     "work_ms backoff_ms total_ms skewed status error_type",
     "flows": "flow_id pathway_id entry_service entry_name started_at ended_at total_ms wait_ms work_ms "
-    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces",
+    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces converged_ms",
     "pathways": "pathway_id entry_service entry_name path flows errors error_rate dead_letters total_p50_ms "
     "total_p95_ms wait_p50_ms wait_p95_ms work_p50_ms work_p95_ms first_seen last_seen",
     "offset_samples": "sampled_at cluster topic incarnation partition log_start end_offset stable_offset",
@@ -59,6 +59,11 @@ COLUMNS = {
     "partition consumer_group error_type server value count sum bounds buckets",
     "pathway_history": "pathway_id hour entry_service entry_name flows errors dead_letters total_p50_ms "
     "total_p95_ms wait_p95_ms work_p95_ms",
+    "ledger": "cluster topic incarnation partition message_offset consumer_group state since confidence stuck "
+    "no_successor evidence sent_at trace_id span_id",
+    "learned_limits": "pathway_id entry_service entry_name topic consumer_group wait_observations wait_p999_ms "
+    "wait_limit_ms work_observations work_p999_ms work_limit_ms first_seen last_seen",
+    "learned_successors": "topic consumer_group service successor_topic messages led_on share p999_ms limit_ms",
     "relation_columns": "relation column_name data_type comment position",
 }
 """What others rely on, column by column."""
@@ -81,6 +86,15 @@ MACROS = {
     "context_coverage('2026-01-01'::timestamp)": "topic producer_service consumer_service consumer_group "
     "messages continued unclear lost without_context sender_not_stored lost_example without_example "
     "not_stored_example skewed skew_ms skew_example",
+    "ledger_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["ledger"],
+    "ledger_between('t', 'g', '2026-01-01'::timestamp, '2026-01-02'::timestamp)": COLUMNS["ledger"],
+    "learned_limits_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_limits"],
+    "learned_successors_since('t', 'g', '2026-01-01'::timestamp)": COLUMNS["learned_successors"],
+    "out_of_order_since('t', 'g', '2026-01-01'::timestamp)": "topic incarnation partition message_offset "
+    "consumer_group service attempt key_hash started_at trace_id span_id origin_topic origin_partition origin_offset "
+    "overtaken_by_offset overtaken_by_trace_id overtaken_by_span_id",
+    "compensations_since('2026-01-01'::timestamp)": "topic partition message_offset service sent_at trace_id span_id "
+    "flow_id pathway_id entry_service entry_name event_id of_topic of_partition of_offset",
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
 }

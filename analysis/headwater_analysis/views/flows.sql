@@ -23,7 +23,8 @@ select
     case when t.errors > 0 then 'error' when a.flow_id is not null then 'open' else 'ok' end as status,
     a.flow_id is null and t.rooted as complete,
     not t.rooted as orphan,
-    t.traces
+    t.traces,
+    case when complete then total_ms end as converged_ms
 from flow_totals t
 left join awaited a on a.flow_id = t.flow_id;
 
@@ -53,3 +54,5 @@ comment on column flows.complete is
     'false while a group has not handled a message of it, or its root is missing';
 comment on column flows.orphan is 'the parent of its first span is not stored';
 comment on column flows.traces is 'number of traces it runs over';
+comment on column flows.converged_ms is
+    'first start to last end over all branches in milliseconds, once it is complete; NULL before';

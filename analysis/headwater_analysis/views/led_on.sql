@@ -1,0 +1,40 @@
+-- Deliveries that ended without error, heard of since a time, each with the topics that its handling sent messages to and when
+-- first. A send belongs to the handling in its trace and service that began last before it. Batches are left out:
+-- of the messages of a batch none can be told to have caused a send. Retries, dead letters and replays carry a
+-- message on and are no successors.
+create macro led_on(of_topic, of_group, heard_since, heard_until) as table
+with handled as (
+    select
+        topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
+        consumer_service as service, started_at, row_number() over () as number
+    from hop_rows
+    where received_at >= heard_since::timestamp_ns
+        -- What is handled is heard of somewhat later than it was sent.
+        and received_at < heard_until::timestamp_ns + interval 1 hour and status != 'error' and role = 'process'
+        and consumer_group is not null
+        and (of_topic is null or topic = of_topic) and (of_group is null or consumer_group = of_group)
+), steps as (
+    select m.trace_id, m.service, m.sent_at as moment, m.topic as successor_topic, null as number
+    from message_rows m
+    semi join handled h on h.trace_id = m.trace_id and h.service = m.service
+    where m.received_at >= heard_since::timestamp_ns
+        and m.received_at < heard_until::timestamp_ns + interval 2 hours and m.origin is null and not coalesce(m.dead_letter, false)
+    union all
+    select trace_id, service, started_at, null, number from handled
+), sends as (
+    -- Sorted once: in a trace of many messages, pairing each send with each handling would not end.
+    select successor_topic, moment, last_value(number ignore nulls) over (
+        partition by trace_id, service order by moment, successor_topic nulls first) as number
+    from steps
+), led as (
+    select number, successor_topic, min(moment) as led_at
+    from sends
+    where successor_topic is not null and number is not null
+    group by all
+), listed as (
+    select number, map_from_entries(list({'k': successor_topic, 'v': led_at})) as successors from led group by number
+)
+select
+    h.topic, h.incarnation, h.partition, h.message_offset, h.consumer_group, h.service, h.started_at, l.successors
+from handled h
+left join listed l on l.number = h.number;
