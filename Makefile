@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
 .PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
-	bench-clients bench-crash bench-instrumentation bench-fuzz clean
+	bench-clients bench-crash bench-instrumentation bench-fuzz bench-paths clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ bench-instrumentation: setup
 ## bench-fuzz  spoilt requests through both decoders: the same answer, nothing read beyond, memory steady
 bench-fuzz: setup
 	$(BIN)/python -m tests.bench.fuzz $(ARGS)
+
+## bench-paths  critical path, slack and what-if of one large flow (ARGS="--spans 50000")
+bench-paths: setup
+	$(BIN)/python -m tests.bench.critical_path $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

@@ -35,6 +35,11 @@ _HELP = (
         (
             ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
+            (
+                "pathway",
+                "where its flows' time goes, and what if",
+                'headwater pathway ID --what-if "wait x0"',
+            ),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
