@@ -80,8 +80,10 @@ def found(
                 links.setdefault(to, []).append(by)
     lineage: dict[int, list[Key]] = {}
     for span in spans:
+        if span.cause_kind != "origin":
+            continue
         origin = index.get((span.cause_trace_id or "", span.cause_span_id or ""))
-        if span.cause_kind == "origin" and origin is not None:
+        if origin is not None:
             known = lineage.setdefault(origin, [(spans[origin].trace_id, spans[origin].span_id)])
             known.append((span.trace_id, span.span_id))
     result = Causes([-1] * len(spans), {}, [-1] * len(spans))
@@ -93,12 +95,15 @@ def found(
             result.arrivals[node] = [_delivered(span, hop, index, attempts) for hop in own]
             result.around[node] = _around(node, span, spans, index, result.arrivals[node])
             continue
-        if span.cause_kind is None or (replays and (span.trace_id, span.span_id) in replays):
+        kind = span.cause_kind
+        if kind is None or (replays and (span.trace_id, span.span_id) in replays):
             continue
         cause = index.get((span.cause_trace_id or "", span.cause_span_id or ""))
         if cause is None or cause == node:
             continue
-        kind = span.cause_kind
+        if kind == "parent" and span.kind != "consumer":  # most are
+            result.owner[node] = cause
+            continue
         if kind == "origin":
             kind, cause = _carried_on(
                 span, spans, cause, [one for key in lineage[cause] for one in sent.get(key, ())]

@@ -42,6 +42,9 @@ class Graph:
                 self.children.setdefault(holder, []).append(node)
         starts, ends = self.starts, self.ends
         for holder, nodes in self.children.items():
+            if len(nodes) == 1:
+                self.child_ends[holder] = [ends[nodes[0]]]
+                continue
             # At the end stands what finished last; of ties what started later, then what has the smaller id.
             nodes.sort(key=lambda node: (ends[node], starts[node], -node))
             self.child_ends[holder] = [ends[node] for node in nodes]
@@ -65,8 +68,9 @@ class Graph:
 
     def counted(self, run: int) -> list[int]:
         """The nodes between whose first start and last end the run's total lies: those not shared with other flows."""
-        mine = [node for node, of in enumerate(self.run) if of == run]
-        return [node for node in mine if not self.spans[node].shared] or mine
+        nodes = enumerate(zip(self.run, self.spans, strict=True))
+        alone = [node for node, (of, span) in nodes if of == run and not span.shared]
+        return alone or [node for node, of in enumerate(self.run) if of == run]
 
 
 def build(

@@ -72,7 +72,7 @@ class Recomputation:
 
     def _first_starts(self) -> list[int]:
         """By event, what it cannot come before: its flow's first start, or itself where clocks put it earlier."""
-        floors = [self.line.recorded(event) for event in range(3 * self.line.nodes)]
+        floors = list(self.line.recorded)
         for graph, offset in zip(self.line.graphs, self.line.offsets, strict=True):
             first = min((graph.starts[node] for node in graph.counted(0)), default=0)
             for node in range(offset, offset + len(graph.spans)):
@@ -161,7 +161,7 @@ class Recomputation:
     def _recorded(self, event: int) -> int:
         first = 3 * self.line.nodes
         if event < first:
-            return self.line.recorded(event)
+            return self.line.recorded[event]
         other = self._others[(event - first) // 2]
         return other.ended_ns if (event - first) % 2 else other.started_ns
 
@@ -174,7 +174,7 @@ class Recomputation:
     ) -> list[int]:
         """The time of every event."""
         line, first = self.line, 3 * self.line.nodes
-        times = [line.recorded(event) for event in range(first)]
+        times = list(line.recorded)
         for other in self._others:
             times += [other.started_ns, other.ended_ns]
         for event in self._order:

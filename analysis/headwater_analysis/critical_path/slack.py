@@ -52,15 +52,16 @@ def allowances(graph: Graph, end: int, counted: Sequence[int]) -> list[int]:
         allowed[2 * node + 1] = max(end - graph.ends[node], 0)
     for event in reversed(order):
         some = line.rests[event]
-        if not some:
-            continue
-        reached = [_reached(line, rest) for rest in some]
-        last = max(reached)
-        for rest, at in zip(some, reached, strict=True):
-            allowed[rest.event] = min(allowed[rest.event], allowed[event] + last - at)
+        if len(some) == 1:
+            allowed[some[0].event] = min(allowed[some[0].event], allowed[event])
+        elif some:
+            reached = [_reached(line, rest) for rest in some]
+            last = max(reached)
+            for rest, at in zip(some, reached, strict=True):
+                allowed[rest.event] = min(allowed[rest.event], allowed[event] + last - at)
     return allowed
 
 
 def _reached(line: Timeline, rest: Rest) -> int:
     waited = 0 if rest.arrival is None else rest.arrival.txn + rest.arrival.backoff
-    return line.recorded(rest.event) + rest.own + rest.fixed + waited
+    return line.recorded[rest.event] + rest.own + rest.fixed + waited

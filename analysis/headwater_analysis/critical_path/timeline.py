@@ -14,9 +14,6 @@ from typing import NamedTuple
 from .causes import Arrival
 from .graph import Graph
 
-HELD = -1
-"""In place of an event that nothing known comes before: its time stays as recorded."""
-
 
 class Rest(NamedTuple):
     """What an event rests on: another event, a stretch of a node's own time, then a stretch that nothing changes."""
@@ -44,6 +41,10 @@ class Timeline:
         self.nodes = len(self.starts)
         self.rests: list[list[Rest]] = [[] for _ in range(3 * self.nodes)]
         self.arrivals: list[list[Arrival] | None] = [None] * self.nodes
+        self.recorded = [
+            moment for both in zip(self.starts, self.ends, strict=True) for moment in both
+        ] + self.ends
+        """The times of the events as recorded."""
         for graph, offset in zip(graphs, self.offsets, strict=True):
             self._add(graph, offset)
 
@@ -119,7 +120,7 @@ class Timeline:
             if waiting is None:
                 waiting = sorted(
                     (event for event in range(len(self.rests)) if open_rests[event] > 0),
-                    key=lambda event: -self.recorded(event),
+                    key=lambda event: -self.recorded[event],
                 )
             while waiting and open_rests[waiting[-1]] <= 0:
                 waiting.pop()
@@ -127,16 +128,5 @@ class Timeline:
                 return order
             held = waiting.pop()
             open_rests[held] = 0
-            self.hold(held)
+            self.rests[held] = []
             order.append(held)
-
-    def hold(self, event: int) -> None:
-        """Leaves an event where it was recorded."""
-        self.rests[event] = []
-
-    def recorded(self, event: int) -> int:
-        """The time of an event as recorded."""
-        node, half = divmod(event, 2)
-        if event >= 2 * self.nodes:
-            return self.ends[event - 2 * self.nodes]
-        return self.ends[node] if half else self.starts[node]

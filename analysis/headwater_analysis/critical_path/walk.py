@@ -43,13 +43,14 @@ def path(graph: Graph, run: int = 0) -> tuple[Segment, ...]:
 def last_end(graph: Graph, counted: list[int]) -> int:
     """The node that ends last; of ties the one that starts later, then the one with the smaller span id."""
     ends, starts = graph.ends, graph.starts
-    return max(counted, key=lambda node: (ends[node], starts[node], -node))
+    last = max(map(ends.__getitem__, counted))
+    return max((node for node in counted if ends[node] == last), key=lambda node: (starts[node], -node))
 
 
 class _Walk:
     def __init__(self, graph: Graph, run: int, counted: list[int]) -> None:
         self.graph, self.run, self.counted = graph, run, counted
-        self.floor = min(graph.starts[node] for node in counted)
+        self.floor = min(map(graph.starts.__getitem__, counted))
         self.last = last_end(graph, counted)
         self.pieces: list[_Piece] = []
         self._left: set[int] = set()
