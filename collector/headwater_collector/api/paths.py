@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from headwater_analysis.critical_path.asking import path_of
-from headwater_analysis.errors import HeadwaterError, QueryFailed
-from headwater_analysis.flows import load_flow
+from headwater_analysis.critical_path.asking import path_of_flow
+from headwater_analysis.errors import QueryFailed
+from headwater_analysis.flows import resolve
 from headwater_analysis.source import Answer, Change
 
 from .sql import SqlRunner, json_rows
@@ -53,13 +53,11 @@ def critical_path(runner: SqlRunner, anything: str) -> bytes:
     Raises NotFound, TooLarge, or what the runner raises.
     """
     source = StoreSource(runner)
-    detail = load_flow(source, anything)
-    if detail.flow.spans > MOST_SPANS:
+    flow_id = resolve(source, anything)
+    counted = source.query("select spans from flows where flow_id = ?", [flow_id]).rows
+    if counted and counted[0][0] > MOST_SPANS:
         raise TooLarge(
-            f"The flow has {detail.flow.spans:,} spans, and {MOST_SPANS:,} are looked at here; "
-            f"`headwater flow {detail.flow.flow_id} --view critical-path` looks at all."
+            f"The flow has {counted[0][0]:,} spans, and {MOST_SPANS:,} are looked at here; "
+            f"`headwater flow {flow_id} --view critical-path` looks at all."
         )
-    return orjson.dumps(path_of(source, detail))
-
-
-__all__ = ["HeadwaterError", "StoreSource", "TooLarge", "critical_path"]
+    return orjson.dumps(path_of_flow(source, flow_id))
