@@ -123,10 +123,15 @@ class CollectorProcess:
         self._connections.clear()
 
 
-def command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Start a `headwater` command; standard error comes with standard output."""
+def command(
+    *arguments: str, environment: Mapping[str, str] | None = None, prelude: str = ""
+) -> subprocess.Popen[str]:
+    """Start a `headwater` command; standard error comes with standard output.
+
+    `prelude` is code that the process runs first.
+    """
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, *arguments],
+        [sys.executable, "-c", f"{prelude}\n{_COMMAND}", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -140,12 +145,14 @@ def command(*arguments: str, environment: Mapping[str, str] | None = None) -> su
 
 
 def start_collector(
-    data: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, prelude: str = ""
 ) -> CollectorProcess:
     """Start `headwater serve` on free ports and wait for its doors; raises AssertionError with its output."""
     path = data / "addresses.json"
     path.unlink(missing_ok=True)
-    process = command("serve", f"--data={data}", *FREE_DOORS, *arguments, environment=environment)
+    process = command(
+        "serve", f"--data={data}", *FREE_DOORS, *arguments, environment=environment, prelude=prelude
+    )
     until = time.monotonic() + 60
     while not path.exists():
         if process.poll() is not None or time.monotonic() > until:
