@@ -43,7 +43,7 @@ def keep(writer: Writer, batch: SpanBatch) -> None:
         if topicless:
             messaging = pa.concat_tables([messaging, narrow.take([row for (row,) in topicless])])
         with writer.registered(messaging, "batch_messaging"):
-            _Keeping(writer, batch).run()
+            _Keeping(writer, batch, roots).run()
 
 
 def _name_records(links: pa.Table) -> bool:
@@ -51,6 +51,12 @@ def _name_records(links: pa.Table) -> bool:
     return bool(
         pc.any(pc.and_(pc.is_valid(links["partition"]), pc.is_valid(links["message_offset"]))).as_py()
     )
+
+
+def _roots_link(roots: pa.Table, links: pa.Table) -> bool:
+    """Whether a span without a parent may link to another trace; a span id that two traces share counts as well."""
+    of_roots = pc.is_in(links["span_id"], value_set=roots["span_id"].combine_chunks())
+    return bool(pc.any(pc.and_(of_roots, pc.not_equal(links["linked_trace_id"], links["trace_id"]))).as_py())
 
 
 def _numbers(rows: int) -> pa.Array:
@@ -61,9 +67,10 @@ def _numbers(rows: int) -> pa.Array:
 class _Keeping:
     """One batch's steps."""
 
-    def __init__(self, writer: Writer, batch: SpanBatch) -> None:
+    def __init__(self, writer: Writer, batch: SpanBatch, roots: pa.Table) -> None:
         self._writer = writer
         self._batch = batch
+        self._roots = roots
 
     def run(self) -> None:
         self._step("new_facts")
@@ -83,7 +90,7 @@ class _Keeping:
             "exists (from new_facts where parent_span_id is null and role = 'process') or exists (from new_words "
             "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
             "is not null)"
-        ) or (self._batch.links.num_rows > 0 and self._true(_ROOT_LINKS))
+        ) or _roots_link(self._roots, self._batch.links)
         if not claims and not self._true(
             "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
         ):
@@ -141,9 +148,3 @@ _OF_MESSAGING = [
     "error_type", "cluster", "topic", "partition", "message_offset", "consumer_group", "event_id", "operation", "kind",
 ]  # fmt: skip
 """What is asked of spans that speak of messages."""
-
-_ROOT_LINKS = (
-    "exists (from batch_links l join batch_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id "
-    "where l.linked_trace_id != l.trace_id)"
-)
-"""A span without a parent links to another trace."""

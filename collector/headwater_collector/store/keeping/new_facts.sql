@@ -1,19 +1,21 @@
--- The batch's messaging spans, with what is known of their topics and what they say of the record they speak of. A map
--- of all lives, asked a span, would cost as much as all the rest, so it is asked only where a topic has several.
+-- The batch's messaging spans, with what is known of their topics and what they say of the record they speak of. Lives
+-- are weighed, which would cost as much as all the rest, only where a topic has several.
 create or replace temp table new_facts as
 with known as (
     select
         topic, count(*) as lives, any_value(cluster) as cluster, any_value(since) as since,
-        any_value(incarnation) as incarnation
+        any_value(incarnation) as incarnation,
+        case when count(distinct cluster) = 1 then max(cluster) end as only_cluster,
+        list({'cluster': cluster, 'incarnation': incarnation, 'since': since}) as all_lives
     from topic_lives
     group by topic
 )
 select
-    b.* exclude (operation, kind) replace (coalesce(b.cluster, k.clusters[b.topic]) as cluster),
+    b.* exclude (operation, kind) replace (coalesce(b.cluster, t.only_cluster) as cluster),
     case
         when b.topic is null then null
         when t.lives is null then 1
-        when t.lives > 1 then incarnation_of(k.lives, b.cluster, b.topic, b.started_at)
+        when t.lives > 1 then incarnation_of(map {b.topic: t.all_lives}, b.cluster, b.topic, b.started_at)
         when t.since <= b.started_at and coalesce(t.cluster = b.cluster, true) then t.incarnation
         else 1
     end as incarnation,
@@ -35,5 +37,4 @@ select
     end as record_time
 from batch_messaging b
 left join new_words w on w.row = b.row
-left join known t on t.topic = b.topic
-cross join topic_knowledge k;
+left join known t on t.topic = b.topic;
