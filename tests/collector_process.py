@@ -124,11 +124,17 @@ class CollectorProcess:
 
 
 def command(
-    *arguments: str, environment: Mapping[str, str] | None = None, stdin: int | None = None
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    stdin: int | None = None,
+    prelude: str = "",
 ) -> subprocess.Popen[str]:
-    """Start a `headwater` command; standard error comes with standard output."""
+    """Start a `headwater` command; standard error comes with standard output.
+
+    `prelude` is code that the process runs first.
+    """
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, *arguments],
+        [sys.executable, "-c", f"{prelude}\n{_COMMAND}", *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -143,12 +149,14 @@ def command(
 
 
 def start_collector(
-    data: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, prelude: str = ""
 ) -> CollectorProcess:
     """Start `headwater serve` on free ports and wait for its doors; raises AssertionError with its output."""
     path = data / "addresses.json"
     path.unlink(missing_ok=True)
-    process = command("serve", f"--data={data}", *FREE_DOORS, *arguments, environment=environment)
+    process = command(
+        "serve", f"--data={data}", *FREE_DOORS, *arguments, environment=environment, prelude=prelude
+    )
     until = time.monotonic() + 60
     while not path.exists():
         if process.poll() is not None or time.monotonic() > until:

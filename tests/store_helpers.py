@@ -134,3 +134,30 @@ def link(in_trace: str, name: str, where: tuple[str, int, int] | None = None) ->
             "messaging.kafka.offset": where[2],
         }
     return trace(in_trace), span(name), attributes
+
+
+_QUESTIONS = (
+    "from flows order by flow_id",
+    "from hops order by topic, partition, message_offset, consumer_group, span_id",
+    "from deliveries order by topic, partition, message_offset, span_id",
+    "from messages order by topic, partition, message_offset, span_id",
+    "from pathways order by pathway_id",
+)
+
+
+def answers(store: Store) -> list[Any]:
+    """Everything that is kept ready, for comparing two stores."""
+    found: list[Any] = [rows(store, question) for question in _QUESTIONS]
+    for (span_id,) in store.read("select span_id from spans order by span_id"):
+        found.append((span_id, store.read("from flow_of(?)", [span_id])))
+    for (flow_id,) in store.read("select flow_id from flows order by flow_id"):
+        found.append(
+            store.read(
+                "select span_id, cause_kind, cause_trace_id, cause_span_id, shared from flow_spans(?) "
+                "order by trace_id, span_id",
+                [flow_id],
+            )
+        )
+        found.append(store.read("from flow_edges(?) order by all", [flow_id]))
+        found.append(store.read("select span_id, attempt, wait_ms from flow_hops(?) order by all", [flow_id]))
+    return found

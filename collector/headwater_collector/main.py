@@ -17,7 +17,8 @@ from .counters import IngestCounters
 from .doors import Addresses, Doors
 from .kafka.watch import KafkaWatch
 from .log import AppendLog, LogBounds
-from .pipeline import Pipeline, PipelineBounds
+from .pipeline import Pipeline
+from .pipeline_bounds import PipelineBounds
 from .receivers.decoding import SwitchingDecoder
 from .store import Store
 

@@ -10,45 +10,26 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from .attempts import Attempts, first_line, set_aside
 from .counters import IngestCounters
 from .gathering import Decoded, Gathered, read_metric_records
 from .log import AppendLog
 from .log_segment import LogRecord
+from .pipeline_bounds import PipelineBounds
 from .receivers.decoding import Decoding
-from .receivers.otlp_decode import Decoder, Kind, RawRequest
+from .receivers.otlp_decode import Decoder, RawRequest
 from .receivers.otlp_metrics import METRICS
-from .records import LogPosition, Quarantined, RequestSeen, SpanBatch
+from .records import LogPosition, RequestSeen, SpanBatch
 from .repetitions import Repetitions
 from .store import AppendCounts, Store, Writer, append_metrics, append_spans, is_of_rows
 from .store_file import StoreFile
 
 SECOND = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class PipelineBounds:
-    """How much at once, how soon, how long."""
-
-    batch_rows: int = 122_880
-    """Spans of a commit when behind: the store's row group. From there on it writes rows straight into its file;
-    fewer go through its own log first and cost nearly twice as much."""
-    batch_bytes: int = 96 << 20
-    """Of a commit, where spans are large: more would cost memory."""
-    chunk_bytes: int = 8 << 20
-    """Decoded at a time: some 20,000 spans, so that a commit is a few percent larger than it need be at most."""
-    first_batch_bytes: int = 1 << 20
-    """The first after a start, doubled with each that is stored: a process that does not live long gets on too."""
-    linger_seconds: float = 0.6
-    """Wait at most this long for more, so that what was acknowledged is visible within a second."""
-    repeat_seconds: float = 600.0
-    """The same bytes within this time are a repetition: exporters give up after a minute or so."""
-    checkpoint_bytes: int = 256 << 20
-    """Checkpoint after so many log bytes: each one costs, and without any no segment can go."""
-    idle_seconds: float = 10.0
-    """Checkpoint when nothing has come for so long."""
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.25, 15.0
+"""Between two tries, each twice as long as the one before."""
 
 
 class Pipeline:
@@ -73,6 +54,7 @@ class Pipeline:
         self._since_checkpoint = 0
         self._repetitions = Repetitions(store, self._bounds.repeat_seconds)
         self._batch_bytes = min(self._bounds.first_batch_bytes, self._bounds.batch_bytes)
+        self._attempts = Attempts()
         self._store_file = StoreFile(store.path)
         self._sampled: dict[str, object] = {}
         self._sampled_at = self._pruned_at = self._stored_at = 0.0
@@ -115,18 +97,18 @@ class Pipeline:
         return row
 
     def _run(self) -> None:
-        backoff = 0.25
+        backoff = FIRST_BACKOFF_SECONDS
         while True:
             try:
                 if not self._step():
                     return
-                backoff = 0.25
+                backoff = FIRST_BACKOFF_SECONDS
             except Exception as error:  # the one thread that stores must outlive whatever storing raises
                 self._decoder.forget()  # it holds ids that were not stored
-                self._counters.failed(f"Storing failed and is tried again: {_first_line(error)}")
+                self._counters.failed(f"Storing failed and is tried again: {first_line(error)}")
                 if self._stopping.wait(backoff):
                     return
-                backoff = min(backoff * 2, 15.0)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
     def _step(self) -> bool:
         """Wait for work, do a batch of it; False when stopping and nothing is left."""
@@ -145,17 +127,30 @@ class Pipeline:
         self._linger()
         self._store_file.check()
         began = time.monotonic()
-        gathered = self._gather()
-        self._store_gathered(gathered)
-        self._batch_bytes = min(self._batch_bytes * 2, self._bounds.batch_bytes)
+        log_bytes = self._store_next()
         self._stored_at = time.monotonic()
         self._flush_seconds = self._stored_at - began
-        self._since_checkpoint += gathered.log_bytes
+        self._since_checkpoint += log_bytes
         self._counters.failed(None)
         if self._since_checkpoint >= self._bounds.checkpoint_bytes:
             self._checkpoint()
         self._sample()
         return True
+
+    def _store_next(self) -> int:
+        """Store what comes next in the log, or go on without the one request that cannot be; bytes of the log."""
+        try:
+            gathered = self._gather()
+            self._store_gathered(gathered)
+        except Exception as error:
+            if not self._attempts.failed(error):
+                raise
+            self._decoder.forget()
+            return self._go_on_without_next(first_line(error))
+        if not self._attempts.alone:
+            self._batch_bytes = min(self._batch_bytes * 2, self._bounds.batch_bytes)
+        self._attempts.stored()
+        return gathered.log_bytes
 
     def _linger(self) -> None:
         """Gather more while it is worth it: at low rates a commit is cheap, so what came shows at once."""
@@ -179,6 +174,8 @@ class Pipeline:
     def _gather(self) -> Gathered:
         """Read and decode until a row group is full, or nothing more waits that is worth waiting for."""
         bounds, found = self._bounds, Gathered(self._position)
+        if self._attempts.alone:
+            self._batch_bytes = 1  # one record; what follows grows again from there
         chunk_bytes = min(bounds.chunk_bytes, self._batch_bytes)
         until = time.monotonic() + bounds.linger_seconds
         while True:
@@ -237,16 +234,33 @@ class Pipeline:
                         raise
                     self._store_singly(part, part_seen, reached, again)
             return
-        record = records[0]
-        empty = self._decode([], seen)
-        reason = Quarantined(
-            record.received_at_ns,
-            Kind(record.kind & ~METRICS).door,
-            "store_refused",
-            f"The store refused a request: {_first_line(error)}",
-            record.body[: 64 * 1024],
+        self._set_aside(
+            records[0], seen, position, "store_refused", f"The store refused a request: {first_line(error)}"
         )
-        self._commit(replace(empty, spans=replace(empty.spans, quarantined=[reason])), position)
+
+    def _go_on_without_next(self, error: str) -> int:
+        """Set the next request aside, since it has failed on its own again and again, and just now."""
+        records, position = self._log.read(self._position, 1)
+        fresh, seen, _ = self._repetitions.without(records, [])
+        if fresh:
+            sentence = f"Storing a request failed again and again: {error}"
+            self._set_aside(fresh[0], seen, position, "store_failed", sentence)
+        self._position = position
+        self._repetitions.stored(seen)
+        self._attempts.stored()
+        return sum(len(record.body) for record in records)
+
+    def _set_aside(
+        self,
+        record: LogRecord,
+        seen: Sequence[RequestSeen],
+        position: LogPosition,
+        reason: str,
+        sentence: str,
+    ) -> None:
+        """Go on without a request, whose beginning is kept in the quarantine."""
+        empty, item = self._decode([], seen), set_aside(record, reason, sentence)
+        self._commit(replace(empty, spans=replace(empty.spans, quarantined=[item])), position)
 
     def _decode(self, records: Sequence[LogRecord], seen: Sequence[RequestSeen]) -> Decoded:
         spans = [record for record in records if not record.kind & METRICS]
@@ -298,7 +312,3 @@ class Pipeline:
             writer.changed("ingest_health", now_ns, now_ns)
 
         self._store.write(work)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

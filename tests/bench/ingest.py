@@ -2,7 +2,7 @@
 
 Drives a real `headwater serve` over its doors with the same bytes each time, and prints spans per CPU-second
 of its process (user and system time, everything from socket to store), acknowledgement times, and bytes a
-span on disk.
+span on disk; each without and with the summaries of flows, messages and hops that questions rest on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 # pytest puts the tests' helpers on the path; a benchmark is run without it.
@@ -21,6 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.load import bodies, numbered, over_grpc, over_http, replay  # noqa: E402
 from builders import a_request, a_span  # noqa: E402
 from collector_process import CollectorProcess, start_collector  # noqa: E402
+
+WITHOUT_SUMMARIES = "from headwater_collector.store import append; append.keep = lambda writer, batch: None"
+"""No setting switches them off, since most screens would stay empty: so the process is told in its own words."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -38,15 +42,17 @@ def peak_megabytes(pid: int) -> int:
 
 
 def measure(
-    door: str, decoder: str, spans: int, requests: int, connections: int, seed: int
+    door: str, decoder: str, summaries: bool, spans: int, requests: int, connections: int, seed: int
 ) -> dict[str, object]:
     """One run on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as directory:
         data = Path(directory)
-        collector = start_collector(data, f"--decoder={decoder}")
+        prelude = "" if summaries else WITHOUT_SUMMARIES
+        collector = start_collector(data, f"--decoder={decoder}", prelude=prelude)
         try:
             _settle(collector, decoder)
-            return _measure(collector, door, spans, requests, connections, seed)
+            found = _measure(collector, door, spans, requests, connections, seed)
+            return {"door": door, "decoder": decoder, "summaries": summaries, **found}
         finally:
             if collector.process.poll() is None:
                 collector.kill()
@@ -80,13 +86,10 @@ def _measure(
     stored_seconds = time.monotonic() - began
     cpu = cpu_seconds(pid) - before
     peak = peak_megabytes(pid)
-    decoder = collector.health()["decoder"]
     data = collector.data
     assert collector.stop() == 0  # checkpoints, so that the file is what stays
     disk = (data / "headwater.duckdb").stat().st_size / max(sent.acknowledged, 1)
     return {
-        "door": door,
-        "decoder": decoder,
         "spans_a_request": spans,
         "connections": connections,
         "wire_bytes_a_span": round(wire),
@@ -109,16 +112,21 @@ def main() -> None:
     )
     parser.add_argument("--door", choices=("http", "grpc", "both"), default="both")
     parser.add_argument("--decoder", choices=("fast", "protobuf", "both"), default="both")
+    parser.add_argument("--summaries", choices=("with", "without", "both"), default="both")
     parser.add_argument("--spans", type=int, default=512, help="spans a request")
-    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--requests", type=int, default=1800)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    for door in ("http", "grpc") if given.door == "both" else (given.door,):
-        for decoder in ("protobuf", "fast") if given.decoder == "both" else (given.decoder,):
-            found = measure(door, decoder, given.spans, given.requests, given.connections, given.seed)
-            sys.stdout.write(json.dumps(found) + "\n")
-            sys.stdout.flush()
+    doors = ("http", "grpc") if given.door == "both" else (given.door,)
+    decoders = ("protobuf", "fast") if given.decoder == "both" else (given.decoder,)
+    summaries = ("without", "with") if given.summaries == "both" else (given.summaries,)
+    for door, decoder, kept in product(doors, decoders, summaries):
+        found = measure(
+            door, decoder, kept == "with", given.spans, given.requests, given.connections, given.seed
+        )
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

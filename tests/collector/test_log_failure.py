@@ -21,7 +21,8 @@ from headwater_collector.errors import TryLater
 from headwater_collector.log import AppendLog, LogBounds
 from headwater_collector.log_age import LogAge
 from headwater_collector.log_segment import LogRecord, segment_numbers, segment_path
-from headwater_collector.pipeline import Pipeline, PipelineBounds
+from headwater_collector.pipeline import Pipeline
+from headwater_collector.pipeline_bounds import PipelineBounds
 from headwater_collector.records import LogPosition
 from headwater_collector.store import Store
 

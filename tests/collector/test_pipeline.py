@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,29 @@ import pytest
 
 from builders import a_request, a_span
 from headwater_collector import pipeline as pipeline_module
+from headwater_collector.attempts import MOST
 from headwater_collector.counters import IngestCounters
 from headwater_collector.log import AppendLog
 from headwater_collector.log_segment import LogRecord, segment_numbers
-from headwater_collector.pipeline import Pipeline, PipelineBounds
-from headwater_collector.records import LogPosition, SpanBatch
+from headwater_collector.pipeline import Pipeline
+from headwater_collector.pipeline_bounds import PipelineBounds
+from headwater_collector.receivers.otlp_decode import Decoder, RawRequest
+from headwater_collector.records import LogPosition, RequestSeen, SpanBatch
 from headwater_collector.store import AppendCounts, Store, Writer, append_spans
 
 
 class Bench:
     """Store, log and pipeline on one directory, to be opened and closed again."""
 
-    def __init__(self, directory: Path, bounds: PipelineBounds | None = None) -> None:
+    def __init__(
+        self, directory: Path, bounds: PipelineBounds | None = None, decoder: Decoder | None = None
+    ) -> None:
         self.directory = directory
         self.store = Store.open(directory / "headwater.duckdb")
         self.log = AppendLog(directory / "log")
         self.log.open(Pipeline.stored_position(self.store))
         self.counters = IngestCounters("test")
-        self.pipeline = Pipeline(self.store, self.log, self.counters, bounds)
+        self.pipeline = Pipeline(self.store, self.log, self.counters, bounds, decoder=decoder)
         self.pipeline.start()
 
     def send(self, *names: str) -> bytes:
@@ -233,3 +239,78 @@ def test_a_store_that_is_away_costs_nothing_but_time(bench: Bench, monkeypatch: 
     bench.wait(lambda: bench.names() == ["patient"])
     bench.wait(lambda: bench.pipeline.health()["last_error"] is None)
     assert bench.store.read("select marks from span_rows") == [(None,)]
+
+
+class FailsOnName(Decoder):
+    """A decoder for which requests with this text take more than there is."""
+
+    def __init__(self, text: bytes, error: Exception) -> None:
+        super().__init__()
+        self.text, self.error, self.tried = text, error, 0
+
+    def decode(
+        self, requests: Sequence[RawRequest], seen: Sequence[RequestSeen] = ()
+    ) -> tuple[SpanBatch, Counter[str]]:
+        if any(self.text in request.body for request in requests):
+            self.tried += 1
+            raise self.error
+        return super().decode(requests, seen)
+
+
+def test_a_request_that_fails_again_and_again_is_set_aside_and_what_follows_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "FIRST_BACKOFF_SECONDS", 0.001)
+    decoder = FailsOnName(b"poison", MemoryError("array of 4 GB"))
+    made = Bench(tmp_path, decoder=decoder)
+    try:
+        for name in ("00", "01", "poison", "02", "03"):
+            made.send(name)
+        made.wait(lambda: made.names() == ["00", "01", "02", "03"])
+        ((reason, detail),) = made.store.read("select reason, detail from quarantine_rows")
+        assert (reason, detail) == ("store_failed", "Storing a request failed again and again: array of 4 GB")
+        row = made.counters.row()
+        assert (row["quarantined"], row["quarantine_reasons"]) == (1, {"store_failed": 1})
+        assert decoder.tried >= MOST
+        made.wait(lambda: made.pipeline.health()["unstored_bytes"] == 0)
+        made.wait(lambda: made.pipeline.health()["last_error"] is None)
+    finally:
+        made.close()
+
+
+def test_a_disk_that_fails_again_and_again_sets_nothing_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "FIRST_BACKOFF_SECONDS", 0.001)
+    decoder = FailsOnName(b"patient", OSError("Input/output error"))
+    made = Bench(tmp_path, decoder=decoder)
+    try:
+        made.send("patient")
+        made.wait(lambda: decoder.tried >= 2 * MOST)
+        assert made.store.read("select count(*) from quarantine_rows") == [(0,)]
+        decoder.text = b"nothing is named so"
+        made.wait(lambda: made.names() == ["patient"])
+    finally:
+        made.close()
+
+
+def test_where_nothing_can_be_stored_nothing_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "FIRST_BACKOFF_SECONDS", 0.001)
+    made = Bench(tmp_path)
+    tried: list[int] = []
+
+    def short_of_memory(writer: Writer, batch: SpanBatch, position: LogPosition) -> AppendCounts:
+        tried.append(batch.spans.num_rows)
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(pipeline_module, "append_spans", short_of_memory)
+    try:
+        made.send("patient")
+        made.wait(lambda: len(tried) >= 2 * MOST)
+        assert 0 in tried, "setting it aside was tried too"
+        monkeypatch.undo()
+        made.wait(lambda: made.names() == ["patient"], 30.0)
+    finally:
+        made.close()

@@ -9,6 +9,9 @@ planning it costs more than a small batch is worth.
 from functools import cache
 from importlib import resources
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from headwater_analysis import sql
 from headwater_collector.records import SpanBatch
 
@@ -21,20 +24,53 @@ def _steps() -> dict[str, str]:
 
 
 def keep(writer: Writer, batch: SpanBatch) -> None:
-    """Adds what a batch means, in the batch's own transaction, after its spans have been stored."""
+    """Adds what a batch means, in the batch's own transaction, after its spans have been stored.
+
+    What most steps ask for is taken out of the batch beforehand, by column and row: asked of the whole batch, each
+    step would pay for the attributes.
+    """
+    spans = batch.spans.append_column("row", _numbers(batch.spans.num_rows))
+    roots = spans.select(_OF_ROOTS).filter(pc.is_null(spans["parent_span_id"]))
     with (
-        writer.registered(batch.spans, "batch_spans"),
+        writer.registered(spans, "batch_spans"),
         writer.registered(batch.links, "batch_links"),
+        writer.registered(roots, "batch_roots"),
     ):
-        _Keeping(writer, batch).run()
+        writer.execute(_steps()["new_words"])
+        topicless = writer.execute("select row from new_words where topicless")
+        narrow = spans.select(_OF_MESSAGING)
+        messaging = narrow.filter(pc.is_valid(narrow["topic"]))
+        if topicless:
+            messaging = pa.concat_tables([messaging, narrow.take([row for (row,) in topicless])])
+        with writer.registered(messaging, "batch_messaging"):
+            _Keeping(writer, batch, roots).run()
+
+
+def _name_records(links: pa.Table) -> bool:
+    """Whether any of them has the coordinates of a record."""
+    return bool(
+        pc.any(pc.and_(pc.is_valid(links["partition"]), pc.is_valid(links["message_offset"]))).as_py()
+    )
+
+
+def _roots_link(roots: pa.Table, links: pa.Table) -> bool:
+    """Whether a span without a parent may link to another trace; a span id that two traces share counts as well."""
+    of_roots = pc.is_in(links["span_id"], value_set=roots["span_id"].combine_chunks())
+    return bool(pc.any(pc.and_(of_roots, pc.not_equal(links["linked_trace_id"], links["trace_id"]))).as_py())
+
+
+def _numbers(rows: int) -> pa.Array:
+    """0, 1, 2, …: which span of the batch a row is."""
+    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), rows)), pa.scalar(1, pa.int32()))
 
 
 class _Keeping:
     """One batch's steps."""
 
-    def __init__(self, writer: Writer, batch: SpanBatch) -> None:
+    def __init__(self, writer: Writer, batch: SpanBatch, roots: pa.Table) -> None:
         self._writer = writer
         self._batch = batch
+        self._roots = roots
 
     def run(self) -> None:
         self._step("new_facts")
@@ -44,35 +80,41 @@ class _Keeping:
             self._step("touched_splits")
         else:
             self._step("no_splits")
-        self._step("whole_spans", "whole_hop_parts" if hops else "whole_parts")
+        self._step("changed_hops" if hops else "no_changed_hops", "whole_parts")
         if self._true("exists (from touched_splits)"):
             self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
 
     def _messages_and_hops(self) -> bool:
         """Messages, deliveries and hops of the batch; whether there are any."""
         claims = self._true(
-            "exists (from new_facts where parent_span_id is null and (role = 'process' or "
-            "coalesce(said[1], moved[1], moved[2]) is not null))"
-        ) or (self._batch.links.num_rows > 0 and self._true(_ROOT_LINKS))
+            "exists (from new_facts where parent_span_id is null and role = 'process') or exists (from new_words "
+            "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
+            "is not null)"
+        ) or _roots_link(self._roots, self._batch.links)
         if not claims and not self._true(
             "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
         ):
             self._step("no_messaging", "no_claims")
             return False
         self._step("new_messages", "named_deliveries")
-        if self._true("exists (from new_facts where said[8] is not null) or exists (from range_rows)"):
+        ranges = self._true("exists (from new_words where said[8] is not null) or exists (from range_rows)")
+        self._step("linked_deliveries" if ranges or _name_records(self._batch.links) else "no_links")
+        if ranges:
             self._step("new_ranges", "ranged_deliveries")
-        else:
-            self._step("no_ranges")
         self._step("touched")
         if claims or self._true("exists (from claim_rows)"):
             self._step("new_claims", "touched_claims")
         else:
             self._step("no_claims")
-        self._step("touched_ends", "paired")
-        if self._true("exists (from old_hops) or exists (from old_others)"):
+        self._step("touched_ends")
+        seen = self._true("exists (from old_hops) or exists (from old_others)")
+        self._step("seen_before" if seen else "seen_first", "crowded")
+        if seen:
             self._step("forget_touched")
-        self._step("paired_crowded" if self._true("exists (from crowded)") else "no_crowded")
+        if self._true("exists (from crowded)"):
+            self._step("paired", "paired_crowded")
+        else:
+            self._writer.execute(_steps()["paired"].replace("temp view paired", "temp view all_paired"))
         polls = self._true("exists (from touched_deliveries where role = 'receive')")
         self._step("fetched" if polls else "no_fetched", "new_hops")
         return True
@@ -98,8 +140,11 @@ class _Keeping:
         return bool(self._writer.execute(f"select {condition}")[0][0])
 
 
-_ROOT_LINKS = (
-    "exists (from batch_links l join new_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id "
-    "where l.linked_trace_id != l.trace_id)"
-)
-"""A span without a parent links to another trace."""
+_OF_ROOTS = ["received_at", "trace_id", "span_id", "service", "started_at"]
+"""What is asked of spans without a parent, whose causes are looked for."""
+
+_OF_MESSAGING = [
+    "row", "received_at", "trace_id", "span_id", "parent_span_id", "service", "started_at", "ended_at", "status",
+    "error_type", "cluster", "topic", "partition", "message_offset", "consumer_group", "event_id", "operation", "kind",
+]  # fmt: skip
+"""What is asked of spans that speak of messages."""

@@ -1,13 +1,14 @@
 -- What the batch's spans without a parent say of their cause; kind own: the record that such a span handles.
 create or replace temp table new_claims as
-with said as (
-    select *, 'cause' as kind, said[1] as written from new_facts where said[1] is not null
+with told as (
+    from new_facts join new_words using (row) where parent_span_id is null
+), said as (
+    select *, 'cause' as kind, said[1] as written from told where said[1] is not null
     union all
-    select *, 'origin', coalesce(moved[1], moved[2]) from new_facts where coalesce(moved[1], moved[2]) is not null
+    select *, 'origin', coalesce(moved[1], moved[2]) from told where coalesce(moved[1], moved[2]) is not null
 ), parsed as (
     select *, regexp_extract(written, '^(.+):([0-9]+):([0-9]+)$', ['t', 'p', 'o']) as r
     from said
-    where parent_span_id is null
 ), links as (
     select
         s.received_at, 'link' as kind, s.trace_id, s.span_id, any_value(s.service) as service,
@@ -15,7 +16,7 @@ with said as (
         min({'span_id': l.linked_span_id, 'trace_id': l.linked_trace_id}) as first,
         count(distinct l.linked_trace_id) > 1 as shared
     from batch_links l
-    join new_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id
+    join batch_roots s on s.trace_id = l.trace_id and s.span_id = l.span_id
     where l.linked_trace_id != s.trace_id
     group by s.received_at, s.trace_id, s.span_id
 )

@@ -1,14 +1,24 @@
--- What the batch's messaging spans say, their attributes read once, and only where there is something to read:
--- looking for a key's text costs a tenth of reading the JSON.
--- said: cause, record.ts, record.ts_type, ts_inherited, redelivered, schema.id, key.hash, offsets.
--- moved (retries and dead letters): origin, retry.origin, origin.group, retry.attempt, retry.due_ms, dead_letter.
--- body: size, tombstone.
+-- The batch's messaging spans, with what is known of their topics and what they say of the record they speak of. Lives
+-- are weighed, which would cost as much as all the rest, only where a topic has several.
 create or replace temp table new_facts as
+with known as (
+    select
+        topic, count(*) as lives, any_value(cluster) as cluster, any_value(since) as since,
+        any_value(incarnation) as incarnation,
+        case when count(distinct cluster) = 1 then max(cluster) end as only_cluster,
+        list({'cluster': cluster, 'incarnation': incarnation, 'since': since}) as all_lives
+    from topic_lives
+    group by topic
+)
 select
-    b.received_at, b.trace_id, b.span_id, b.parent_span_id, b.service, b.started_at, b.ended_at, b.status,
-    b.error_type, coalesce(b.cluster, k.clusters[b.topic]) as cluster, b.topic,
-    incarnation_of(k.lives, b.cluster, b.topic, b.started_at) as incarnation,
-    b.partition, b.message_offset, b.consumer_group, b.event_id,
+    b.* exclude (operation, kind) replace (coalesce(b.cluster, t.only_cluster) as cluster),
+    case
+        when b.topic is null then null
+        when t.lives is null then 1
+        when t.lives > 1 then incarnation_of(map {b.topic: t.all_lives}, b.cluster, b.topic, b.started_at)
+        when t.since <= b.started_at and coalesce(t.cluster = b.cluster, true) then t.incarnation
+        else 1
+    end as incarnation,
     case
         when b.operation in ('process', 'deliver') then 'process'
         when b.operation in ('send', 'publish', 'create') then 'send'
@@ -16,25 +26,15 @@ select
         when b.operation is null and b.kind = 'producer' then 'send'
         else b.operation
     end as role,
-    case when contains(b.attributes, '"headwater.') then json_extract_string(b.attributes, [
-        '$."headwater.cause"', '$."headwater.record.ts"', '$."headwater.record.ts_type"',
-        '$."headwater.ts_inherited"', '$."headwater.redelivered"', '$."headwater.schema.id"',
-        '$."headwater.key.hash"', '$."headwater.offsets"'
-    ]) end as said,
-    case when contains(b.attributes, '"headwater.') then
-        case when contains(b.attributes, '"headwater.retry.') or contains(b.attributes, '"headwater.origin')
-            or contains(b.attributes, '"headwater.dead_letter')
-        then json_extract_string(b.attributes, [
-            '$."headwater.origin"', '$."headwater.retry.origin"', '$."headwater.origin.group"',
-            '$."headwater.retry.attempt"', '$."headwater.retry.due_ms"', '$."headwater.dead_letter"'
-        ]) end
-    end as moved,
-    case when role = 'send' then json_extract_string(b.attributes, [
-        '$."messaging.message.body.size"', '$."messaging.kafka.message.tombstone"'
-    ]) end as body
-from batch_spans b
-cross join topic_knowledge k
-where b.topic is not null or contains(b.attributes, '"headwater.');
--- The batch's spans without a parent, whose causes are looked for: few, so that joins with them cost little.
-create or replace temp table new_roots as
-select received_at, trace_id, span_id, service, started_at from batch_spans where parent_span_id is null;
+    w.said[5] = 'true' as redelivered,
+    try_cast(w.moved[4] as integer) as said_attempt,
+    make_timestamp_ns(try_cast(w.moved[5] as bigint) * 1000000) as due_at,
+    make_timestamp_ns(try_cast(w.said[2] as bigint) * 1000000) as record_at,
+    case
+        when coalesce(w.said[4] = 'true', false) then null
+        when w.said[3] = '1' then 'append'
+        when w.said[2] is not null then 'create'
+    end as record_time
+from batch_messaging b
+left join new_words w on w.row = b.row
+left join known t on t.topic = b.topic;

@@ -8,5 +8,6 @@ select
         or regexp_matches(topic, '(^|[._-])(dlt|DLT|dlq|DLQ|dead-?letters?)($|[._-])') as dead_letter,
     coalesce(moved[1], moved[2]) as origin, moved[3] as origin_group
 from new_facts
+left join new_words using (row)
 where role = 'send' and topic is not null and partition is not null and message_offset is not null;
 insert into message_rows by name from new_messages;

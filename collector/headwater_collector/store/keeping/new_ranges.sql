@@ -3,6 +3,7 @@ create or replace temp table new_ranges as
 with said as (
     select *, unnest(from_json(said[8], '["VARCHAR"]')) as written
     from new_facts
+    join new_words using (row)
     where role in ('process', 'receive') and said[8] is not null and json_valid(said[8])
 ), parsed as (
     select *, regexp_extract(written, '^(.+):([0-9]+):([0-9]+)(?:-([0-9]+))?$', ['t', 'p', 'a', 'b']) as r

@@ -8,12 +8,11 @@ with met as (
         m.available_at as acked_at, m.cluster as send_cluster,
         coalesce(m.cluster = d.cluster, true) and coalesce(m.incarnation = d.incarnation, true) as fits
     from touched_deliveries d
+    anti join crowded c
+        on c.message_offset = d.message_offset and c.partition = d.partition and c.topic = d.topic
     left join touched_sends m
         on m.message_offset = d.message_offset and m.partition = d.partition and m.topic = d.topic
-    where d.role in ('process', 'batch') and not exists (
-        from crowded c
-        where c.message_offset = d.message_offset and c.partition = d.partition and c.topic = d.topic
-    )
+    where d.role in ('process', 'batch')
 )
 select
     * exclude (fits) replace (

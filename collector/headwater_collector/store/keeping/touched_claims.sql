@@ -16,8 +16,7 @@ from new_claims;
 insert into touched
 select distinct topic, partition, message_offset
 from touched_claims c
-where topic is not null and not exists (
-    from touched t
-    where t.message_offset = c.message_offset and t.partition = c.partition and t.topic = c.topic
-);
+anti join touched t
+    on t.message_offset = c.message_offset and t.partition = c.partition and t.topic = c.topic
+where topic is not null;
 insert into claim_rows by name from new_claims;

@@ -1,2 +1,0 @@
--- No touched coordinate is crowded.
-create or replace temp view all_paired as from paired;

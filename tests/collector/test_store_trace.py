@@ -1,0 +1,106 @@
+"""A trace is found by its id without a look at all spans, whatever times its spans have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import store_helpers as told
+from builders import a_span
+from headwater_collector.store import Store
+from store_helpers import trace
+
+ROW_GROUP = 122_880
+GROUPS = 4
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Four row groups of strangers' spans, ten minutes each, and a trace in the hour between the second and third."""
+    opened = Store.open(tmp_path_factory.mktemp("trace") / "headwater.duckdb")
+    for number in range(GROUPS):
+        began = told.START_NS + (number - 2) * 600_000_000_000 + (number > 1) * 3_600_000_000_000
+        opened.write(
+            lambda writer, number=number, began=began: writer.execute(  # type: ignore[misc]
+                "insert into span_rows by name select make_timestamp_ns(?) as received_at, "
+                "md5((x // 8 + ?)::varchar) as trace_id, left(md5(x::varchar), 16) as span_id, "
+                "make_timestamp_ns(? + x * 1000) as started_at, make_timestamp_ns(? + x * 1000 + 500) as ended_at "
+                "from range(?) t(x)",
+                [began, number * ROW_GROUP, began, began, ROW_GROUP],
+            )
+        )
+    told.fill(
+        opened,
+        [
+            told.work("shop", "A", "checkout", 10, 30),
+            told.work("shop", "A", "turned", 20, 0, "checkout"),
+        ],
+        [told.work("shop", "A", "late", 500, 5, "checkout")],
+        [("shop", a_span("backwards", trace_id=trace("A"), start_ns=told.at(900), end_ns=told.at(1)))],
+    )
+    opened.checkpoint()
+    yield opened
+    opened.close()
+
+
+def test_every_span_of_a_trace_is_found_whatever_its_times(store: Store) -> None:
+    asked = "select name from trace(?) order by name"
+    assert [name for (name,) in store.read(asked, [trace("A")])] == [
+        "backwards",
+        "checkout",
+        "late",
+        "turned",
+    ]
+
+
+def test_spans_without_times_are_found_too(tmp_path: Path) -> None:
+    spans = {"checkout": (10, 20), "unknown": (0, 0), "unended": (15, 0), "unbegun": (0, 30)}
+    flushes = [
+        [
+            (
+                "shop",
+                a_span(
+                    name, trace_id=trace("A"), start_ns=start and told.at(start), end_ns=end and told.at(end)
+                ),
+            )
+        ]
+        for name, (start, end) in spans.items()
+    ]
+    opened = told.a_store(tmp_path, *flushes)
+    try:
+        found = opened.read("select name from trace(?) order by name", [trace("A")])
+        assert [name for (name,) in found] == sorted(spans)
+    finally:
+        opened.close()
+
+
+def test_a_trace_of_which_no_flow_is_kept_is_found_too(store: Store) -> None:
+    [(one,)] = store.read("select trace_id from span_rows where trace_id != ? limit 1", [trace("A")])
+    assert store.read("select count(*) from flow_parts where trace_id = ?", [one]) == [(0,)]
+    assert store.read("select count(*) from trace(?)", [one]) == [(8,)]
+
+
+def test_a_trace_is_looked_for_only_where_its_times_are(store: Store) -> None:
+    scanned = rows_scanned(store, "from trace(?)", trace("A"))
+    assert sum(scanned) < ROW_GROUP
+    assert sum(rows_scanned(store, "from spans where trace_id = ?", trace("A"))) >= GROUPS * ROW_GROUP
+
+
+def rows_scanned(store: Store, question: str, of_trace: str) -> list[int]:
+    """Rows of span_rows that each scan of a question has read."""
+    [(_, plan)] = store.read(f"explain (analyze, format json) {question}", [of_trace])
+    found: list[int] = []
+
+    def walk(node: dict[str, Any]) -> None:
+        if str(node.get("extra_info", {}).get("Table", "")).endswith("span_rows"):
+            found.append(int(node["operator_rows_scanned"]))
+        for child in node.get("children", []):
+            walk(child)
+
+    walk(json.loads(plan))
+    assert found
+    return found
