@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
 .PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
-	bench-clients bench-crash bench-instrumentation bench-fuzz bench-truth clean
+	bench-clients bench-crash bench-instrumentation bench-fuzz bench-truth bench-paths clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -91,6 +91,10 @@ bench-fuzz: setup
 ## bench-truth  100,000 orders of known fate: how well the ledger tells each state (ARGS="--orders 10000")
 bench-truth: setup
 	$(BIN)/python -m tests.bench.truth $(ARGS)
+
+## bench-paths  critical path, slack and what-if of one large flow (ARGS="--spans 50000")
+bench-paths: setup
+	$(BIN)/python -m tests.bench.critical_path $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

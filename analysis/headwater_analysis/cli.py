@@ -36,10 +36,17 @@ _HELP = (
         (
             ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
+            ("topology", "who sends what to whom, with rates and lag", "headwater topology"),
+            (
+                "pathway",
+                "where its flows' time goes, and what if",
+                'headwater pathway ID --what-if "wait x0"',
+            ),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
             ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),
+            ("check", "are budgets kept, is it as it was", "headwater check budgets.toml --window 10m"),
             ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),
             ("sql", "a question by hand, or a prompt", 'headwater sql "from flows limit 5"'),
         ),

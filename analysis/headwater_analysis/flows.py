@@ -129,6 +129,8 @@ class HopRow:
     skewed: bool | None
     status: str
     error_type: str | None
+    txn_wait_ms: float | None = None
+    """Acknowledgement to the end of the transaction; None where transactions are not followed."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .flows import NotFound
 from .rows import select
 from .source import Source
 
@@ -34,3 +35,16 @@ def pathways(source: Source, limit: int = 200) -> tuple[PathwayRow, ...]:
         source, PathwayRow, "from pathways order by flows desc, pathway_id limit ?", [limit],
         first_seen_ns="epoch_ns(first_seen)", last_seen_ns="epoch_ns(last_seen)",
     )  # fmt: skip
+
+
+def pathway(source: Source, wanted: str) -> PathwayRow:
+    """The pathway of this id, or the only one whose id begins so; raises NotFound."""
+    beginning = wanted.strip().lower()
+    found = select(
+        source, PathwayRow, "from pathways where starts_with(pathway_id, ?) order by pathway_id limit 2", [beginning],
+        first_seen_ns="epoch_ns(first_seen)", last_seen_ns="epoch_ns(last_seen)",
+    ) if beginning else ()  # fmt: skip
+    if len(found) != 1:
+        why = "Several pathways have ids that begin with" if found else "No pathway has the id"
+        raise NotFound(f"{why} {wanted!r}; `headwater pathway` lists them.")
+    return found[0]

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from .errors import UsageError
 
@@ -34,6 +35,21 @@ class Window:
         now = time.time_ns() if now_ns is None else now_ns
         return cls(now - int(parse_duration(duration) * 1e9), None)
 
+    @classmethod
+    def between(cls, text: str, now_ns: int | None = None) -> "Window":
+        """``A..B``: each a time (2026-11-27T10:00, local unless it says a zone), how long ago (40m), or now.
+
+        Raises UsageError for anything else, and where B is not after A.
+        """
+        now = time.time_ns() if now_ns is None else now_ns
+        start, dots, end = text.partition("..")
+        if not dots:
+            raise UsageError(f"{text!r} is no stretch of time; write for example 40m..30m or 30m..now.")
+        window = cls(_moment(start.strip(), now), _moment(end.strip(), now))
+        if window.from_ns is None or window.to_ns is None or window.from_ns >= window.to_ns:
+            raise UsageError(f"{text!r} ends before it starts.")
+        return window
+
     def where(self, column: str) -> tuple[str, list[object]]:
         """A SQL condition on a TIMESTAMP_NS column, and its parameters."""
         terms: list[str] = []
@@ -43,3 +59,16 @@ class Window:
                 terms.append(f"{column} {sign} make_timestamp_ns(?)")
                 params.append(bound)
         return " and ".join(terms) or "true", params
+
+
+def _moment(text: str, now_ns: int) -> int:
+    if text == "now":
+        return now_ns
+    if _DURATION.match(text):
+        return now_ns - int(parse_duration(text) * 1e9)
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1e9)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time; write for example 2026-11-27T10:00, 40m (that long ago) or now."
+        ) from None

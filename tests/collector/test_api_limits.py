@@ -168,7 +168,8 @@ def test_a_path_that_is_none_says_which_there_are(store: Store, method: str, pat
         status, answer = post(url, b"", path, method)
     assert status == 404
     assert answer["error"] == (
-        f"There is no {method} {path}; there are POST /v1/sql, GET /v1/changes, GET /v1/health and GET /metrics."
+        f"There is no {method} {path}; there are POST /v1/sql, GET /v1/flows/ID/critical-path, "
+        "GET /v1/changes, GET /v1/health and GET /metrics."
     )
 
 

@@ -73,6 +73,9 @@ MACROS = {
     "flow_spans('x')": COLUMNS["spans"] + " flow_id cause_kind cause_trace_id cause_span_id shared",
     "flow_edges('x')": "kind from_trace_id from_span_id to_trace_id to_span_id cluster topic partition "
     "message_offset consumer_group primary_cause wait_ms",
+    "spans_of_flows(['x'])": "trace_id span_id parent_span_id service name kind started_at ended_at duration_ms "
+    "status status_message error_type cluster topic partition message_offset consumer_group operation event_id "
+    "cause_kind cause_trace_id cause_span_id shared flow_id replays",
     "flow_hops('x')": COLUMNS["hops"],
     "flow_of('x')": "flow_id matched",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "

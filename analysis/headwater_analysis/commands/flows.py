@@ -1,16 +1,21 @@
 """`headwater flows` and `headwater flow`: what ran end to end, and one of them drawn."""
 
-import sys
 import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
 
 from headwater_analysis import flows as question
 from headwater_analysis import format as fmt
+from headwater_analysis.critical_path.asking import path_of_flow
 from headwater_analysis.filter import KEYS
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
 from headwater_analysis.window import Window
 
 from .drawing import draw
-from .printing import console, empty, opened, print_json, print_table, status_text, when
+from .path_drawing import draw_path
+from .printing import ascii_only, console, empty, opened, print_json, print_table, status_text, when
 
 LAST = Option("last", "How far back to look, such as 30s, 15m, 2h or 7d.", "1h", metavar="DURATION")
 
@@ -37,15 +42,19 @@ FLOWS = Command(
 
 FLOW = Command(
     "flow",
-    "Draws one flow as a waterfall, the waits in its topics included. It is found by its id, a trace id, a "
+    "Draws one flow as a waterfall, the waits in its topics included, or its critical path: what its total is "
+    "made of, from the last end back through queues to the first start. It is found by its id, a trace id, a "
     "span id, an event id, or a message as topic@partition:offset.",
     (
         "headwater flow 4bf92f3577b34da6a3ce929d0e0e4736",
         "headwater flow orders@3:1042",
+        "headwater flow ID --view critical-path",
         "headwater flow ID --json",
     ),
     (Positional("id", "a flow, trace, span or event id, or topic@partition:offset"),),
     (
+        Option("view", "What is drawn, and printed by --json.", "waterfall", "choice",
+               ("waterfall", "critical-path")),
         Option("axis", "Fold idle time away, or not; auto folds what mostly waits.", "auto", "choice",
                ("auto", "elastic", "linear")),
         COLLECTOR,
@@ -106,6 +115,15 @@ def _say_why_empty(found: question.FlowList, last: str) -> None:
 def run_flow(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(FLOW, argv)
+    if settings.view == "critical-path":
+        with opened(settings) as source:
+            found = path_of_flow(source, settings.id)
+        if settings.json:
+            print_json(found)
+        else:
+            target = console()
+            _print(draw_path(found, max(target.width, 80), ascii_only()), target)
+        return 0
     with opened(settings) as source:
         detail = question.load_flow(source, settings.id)
     if settings.json:
@@ -113,10 +131,10 @@ def run_flow(argv: list[str]) -> int:
         return 0
     elastic = {"auto": None, "elastic": True, "linear": False}[settings.axis]
     target = console()
-    for line in draw(detail, max(target.width, 80), elastic, ascii_only=_ascii_only()):
-        target.print(line, no_wrap=True, overflow="ellipsis")
+    _print(draw(detail, max(target.width, 80), elastic, ascii_only()), target)
     return 0
 
 
-def _ascii_only() -> bool:
-    return "utf" not in (sys.stdout.encoding or "").lower()
+def _print(lines: Iterable[Text], target: Console) -> None:
+    for line in lines:
+        target.print(line, no_wrap=True, overflow="ellipsis")

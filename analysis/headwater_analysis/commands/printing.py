@@ -43,6 +43,11 @@ def console() -> Console:
     return Console(width=None if known else 200, highlight=False, soft_wrap=False)
 
 
+def ascii_only() -> bool:
+    """Whether standard output knows no more than ASCII."""
+    return "utf" not in (sys.stdout.encoding or "").lower()
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Sequence[str] = ()
 ) -> None:

@@ -7,7 +7,7 @@ select
     h.producer_service, h.consumer_service, h.send_trace_id, h.send_span_id, h.trace_id, h.span_id,
     h.sent_at, h.available_at, h.fetched_at as received_at, h.started_at, h.ended_at,
     h.send_ns / 1e6 as send_ms, null::double as txn_wait_ms, h.wait_ns / 1e6 as wait_ms, h.wait_method,
-    h.wait_bound_ns / 1e6 as wait_bound_ms, case when h.wait_method != 'overlap'
+    h.wait_bound_ns / 1e6 as wait_bound_ms, case when h.wait_method != 'overlap' and h.fetched_at is not null
         then least(epoch_ns(h.started_at) - epoch_ns(h.fetched_at), h.wait_ns) / 1e6 end as local_wait_ms,
     elapsed_ns(h.started_at, h.ended_at) / 1e6 as work_ms, h.backoff_ns / 1e6 as backoff_ms, (epoch_ns(h.ended_at) - epoch_ns(coalesce(h.sent_at, case when h.record_time is not null then h.record_at end)))
         / 1e6 as total_ms,

@@ -1,11 +1,12 @@
-"""The collector's own API: POST /v1/sql, GET /v1/changes, GET /v1/health, GET /metrics."""
+"""The collector's own API: POST /v1/sql, GET /v1/flows/ID/critical-path, /v1/changes, /v1/health, /metrics."""
 
 import asyncio
 import gzip
 import io
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import orjson
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed, QueryRefused
+from headwater_analysis.flows import NotFound
 from headwater_analysis.source import write_csv
 from headwater_collector.access import Access
 from headwater_collector.asgi_server import AsgiServer
@@ -24,7 +26,7 @@ from headwater_collector.connections import ConnectionBounds
 from headwater_collector.errors import NotAllowed, Refused
 from headwater_collector.store.store import Store
 
-from . import metrics
+from . import metrics, paths
 from .changes import ChangeStream
 from .sql import Busy, Question, SqlLimits, SqlRunner, Table, TookTooLong, json_rows
 
@@ -43,6 +45,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (TookTooLong, 408),
     (Busy, 503),
     (Cancelled, 503),
+    (NotFound, 404),
     (QueryRefused, 400),
     (QueryFailed, 422),
     (HeadwaterError, 500),
@@ -76,6 +79,7 @@ class ApiServer:
         app = Starlette(
             routes=[
                 Route("/v1/sql", self._sql, methods=["POST"]),
+                Route("/v1/flows/{id:path}/critical-path", self._path),
                 Route("/v1/changes", self._stream),
                 Route("/v1/health", self._state),
                 Route("/metrics", self._metrics),
@@ -118,7 +122,7 @@ class ApiServer:
         try:
             answer, media, cut = await self._answered(request, statement, params)
         except HeadwaterError as error:
-            return _error(next(status for kind, status in _STATUS if isinstance(error, kind)), str(error))
+            return _refusal(error)
         headers = {"x-headwater-cut": cut} if cut else {}
         if len(answer) >= MIN_GZIP and "gzip" in request.headers.get("accept-encoding", ""):
             answer = await asyncio.to_thread(gzip.compress, answer, 1)
@@ -129,13 +133,10 @@ class ApiServer:
         self, request: Request, statement: str, params: list[object]
     ) -> tuple[bytes, str, str | None]:
         """The answer; a question whose asker has gone away is ended, so that it costs nothing more."""
-        if self._waiting >= self._most_waiting:
-            raise Busy(f"{self._waiting} questions wait already; ask again in a moment.")
         question = Question()
         accept = request.headers.get("accept", "")
         loop = asyncio.get_running_loop()
-        self._waiting += 1
-        try:
+        with self._in_line():
             answer = loop.run_in_executor(self._threads, self._answer, statement, params, accept, question)
             gone = asyncio.ensure_future(_gone(request))
             try:
@@ -145,6 +146,15 @@ class ApiServer:
                 return await answer
             finally:
                 gone.cancel()
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        """One of the questions that wait; raises Busy where there are too many."""
+        if self._waiting >= self._most_waiting:
+            raise Busy(f"{self._waiting} questions wait already; ask again in a moment.")
+        self._waiting += 1
+        try:
+            yield
         finally:
             self._waiting -= 1
 
@@ -160,6 +170,18 @@ class ApiServer:
             return json_bytes(table), "application/json", table.cut
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise QueryFailed(f"The answer holds a value that cannot be sent: {error}.") from error
+
+    async def _path(self, request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        identity = request.path_params["id"]
+        try:
+            with self._in_line():
+                answer = await loop.run_in_executor(
+                    self._threads, paths.critical_path, self._runner, identity
+                )
+        except HeadwaterError as error:
+            return _refusal(error)
+        return Response(answer, media_type="application/json")
 
     async def _stream(self, _request: Request) -> Response:
         if self._changes.full:
@@ -246,12 +268,16 @@ def arrow_bytes(table: Table) -> bytes:
 async def _no_such_path(request: Request, _error_seen: Exception) -> Response:
     return _error(
         404, f"There is no {request.method} {request.url.path}; there are POST /v1/sql, "
-        "GET /v1/changes, GET /v1/health and GET /metrics."
+        "GET /v1/flows/ID/critical-path, GET /v1/changes, GET /v1/health and GET /metrics."
     )  # fmt: skip
 
 
 async def _unforeseen(_request: Request, error: Exception) -> Response:
     return _error(500, f"An error of the collector itself: {type(error).__name__}: {error}.")
+
+
+def _refusal(error: HeadwaterError) -> Response:
+    return _error(next(status for kind, status in _STATUS if isinstance(error, kind)), str(error))
 
 
 def _error(status: int, sentence: str) -> Response:

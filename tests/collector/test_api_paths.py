@@ -1,0 +1,67 @@
+"""GET /v1/flows/ID/critical-path: the same answer as the command's, for whoever asks over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+import api_helpers as api
+import store_helpers as told
+import store_stories as stories
+from headwater_collector.api import paths
+from headwater_collector.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = told.a_store(tmp_path, stories.chain())
+    yield opened
+    opened.close()
+
+
+def get(url: str, path: str, token: str | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("what", [told.trace("A"), "orders@0:5", "orders/0/5", "c1/payments@1:9"])
+def test_the_path_over_http_is_the_one_that_the_command_prints(store: Store, what: str) -> None:
+    with api.serving(store) as url:
+        status, body = get(url, f"/v1/flows/{quote(what)}/critical-path")
+        done = api.headwater("flow", what, "--view", "critical-path", "--json", "--collector", url)
+    assert status == 200
+    assert json.loads(body) == json.loads(done.stdout)
+    (run,) = json.loads(body)["runs"]
+    assert sum(one["duration_ms"] for one in run["segments"]) == run["total_ms"] == 120.0
+
+
+def test_what_is_not_there_is_not_found(store: Store) -> None:
+    with api.serving(store) as url:
+        status, body = get(url, "/v1/flows/nothing/critical-path")
+    assert status == 404
+    assert json.loads(body)["error"].startswith("No flow holds 'nothing'")
+
+
+def test_a_flow_too_large_for_this_process_is_left_to_the_command(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "MOST_SPANS", 3)
+    with api.serving(store) as url:
+        status, body = get(url, "/v1/flows/orders@0:5/critical-path")
+    assert status == 422
+    assert "The flow has 6 spans, and 3 are looked at here; `headwater flow" in json.loads(body)["error"]
+
+
+def test_who_has_no_token_gets_no_path(store: Store) -> None:
+    with api.serving(store, token="secret") as url:
+        assert get(url, "/v1/flows/orders@0:5/critical-path")[0] == 401
+        assert get(url, "/v1/flows/orders@0:5/critical-path", "secret")[0] == 200
