@@ -3,12 +3,15 @@
 -- of the messages of a batch none can be told to have caused a send. Retries, dead letters and replays carry a
 -- message on and are no successors.
 create macro led_on(of_topic, of_group, heard_since, seen_since, seen_until) as table
-with handled as (
+with heard as (
+    -- Once: the argument may be a question of its own.
+    select heard_since::timestamp_ns as since
+), handled as (
     select
         topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
         consumer_service as service, started_at, row_number() over () as number
     from hop_rows
-    where received_at >= heard_since::timestamp_ns
+    where received_at >= (select since from heard)
         and started_at >= seen_since::timestamp_ns - interval 1 minute
         and coalesce(sent_at, started_at) >= seen_since::timestamp_ns
         and coalesce(sent_at, started_at) < seen_until::timestamp_ns and status != 'error' and role = 'process'
@@ -18,7 +21,7 @@ with handled as (
     select hash(m.trace_id, m.service) as place, m.sent_at as moment, m.topic as successor_topic
     from message_rows m
     semi join handled h on h.trace_id = m.trace_id and h.service = m.service
-    where m.received_at >= heard_since::timestamp_ns
+    where m.received_at >= (select since from heard)
         and m.sent_at >= seen_since::timestamp_ns - interval 1 minute and m.origin is null and not coalesce(m.dead_letter, false)
 ), steps as (
     select place, moment, successor_topic, null as number from sends
