@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import store_helpers as told
-from headwater_collector.store import Store, Writer
+from headwater_collector.records import LogPosition
+from headwater_collector.store import Store, Writer, append_spans
 
 Place = tuple[str, int, int]
 """Topic, partition, offset."""
@@ -261,15 +262,16 @@ class Simulation:
     def _clicks(self, count: int, quiet: float) -> None:
         """A group that has stopped, while retention goes on."""
         stopped, taken = count // 3, count * 2 // 3
+        waits = True if stopped >= 200 else None  # below, nothing is learned of how long they may
         for number in range(count):
-            name, at = self._name("click"), number * 50.0
+            name, at = self._name("click"), quiet - (count - number) * 50.0 - 50_000
             place = self.shop.place("clicks", 0)
             self._add(told.send("web", name, f"{name} send", place, at, 2))
             if number < stopped:
                 self._add(told.process("count", name, f"{name} count", place, at + 20, 3, f"{name} send"))
                 self.shop.commit("count", place, at + 50)
             state = "done" if number < stopped else "expired" if number < taken else "waiting"
-            self.shop.said(place, "count", state, stuck=None if state == "waiting" else False)
+            self.shop.said(place, "count", state, stuck=waits if state == "waiting" else False)
         self.shop.starts["clicks", 0] = [(quiet + 100_000, taken)]
 
     def _tail(self, quiet: float) -> None:
@@ -329,7 +331,11 @@ def sampled(spans: Iterable[told.Told], share: float) -> Iterator[told.Told]:
 def store(shop: Shop, into: Store, spans: Iterable[told.Told] | None = None, flush: int = 20_000) -> None:
     """Stores the spans through the decoder, as a door does, and what a poller would have seen."""
     together = list(shop.spans if spans is None else spans)
-    told.fill(into, *(together[first : first + flush] for first in range(0, len(together), flush)))
+    together.sort(key=lambda one: one[1].end_time_unix_nano)
+    for number, first in enumerate(range(0, len(together), flush)):
+        some = together[first : first + flush]
+        batch = told.batch_of(some, some[-1][1].end_time_unix_nano + 1_000_000_000)
+        into.write(lambda writer, b=batch, n=number: append_spans(writer, b, LogPosition(1, n)))  # type: ignore[misc]
     into.write(lambda writer: _polls(shop, writer))
 
 

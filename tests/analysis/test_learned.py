@@ -167,10 +167,8 @@ def test_a_send_belongs_to_the_handling_that_began_last_before_it(tmp_path: Path
     spans.append(told.process("pay", "order 1", "pay two", ("orders", 0, 2), 1500, 10, "two"))
     spans.append(told.send("pay", "order 1", "paid two", ("payments", 0, 2), 1505, 2, "pay two"))
     store = told.a_store(tmp_path, spans)
-    found = told.rows(
-        store,
-        "select message_offset, successors from led_on(null, null, make_timestamp_ns(0), '2262-01-01'::timestamp_ns)",
-    )
+    ever = "make_timestamp_ns(0), make_timestamp_ns(0), '2262-01-01'::timestamp_ns"
+    found = told.rows(store, f"select message_offset, successors from led_on(null, null, {ever})")
     store.close()
     assert {row["message_offset"]: list(row["successors"] or {}) for row in found} == {1: [], 2: ["payments"]}
 

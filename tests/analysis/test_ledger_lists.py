@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,29 @@ def test_a_flow_has_converged_when_it_is_complete(tmp_path: Path) -> None:
     [flow] = told.rows(store, "from flows")
     assert (flow["complete"], flow["converged_ms"]) == (False, None)
     store.close()
+
+
+def test_the_arguments_of_the_ledger_reach_what_is_read(tmp_path: Path) -> None:
+    """A filter on the answer would come after all has been judged; these come before anything is joined."""
+    store = told.a_store(tmp_path, stories.chain())
+    since, until = "'2026-09-21 14:13:20.001'::timestamp_ns", "'2026-09-21 14:13:20.01'::timestamp_ns"
+    asked_for = f"select state, count(*) from ledger_between('orders', 'pay', {since}, {until}) group by all"
+    [(_, plan)] = store.read(f"explain (format json) {asked_for}")
+    scans = list(_scans(json.loads(plan)))
+    store.close()
+    messages = [
+        filters for table, filters in scans if table == "message_rows" and "topic='orders'" in filters
+    ]
+    assert any("sent_at>='2026-09-21 14:13:20.001'" in filters for filters in messages)
+    hops = [filters for table, filters in scans if table == "hop_rows" and filters != "None"]
+    assert hops
+    assert all("topic='orders'" in filters and "consumer_group='pay'" in filters for filters in hops)
+
+
+def _scans(nodes: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Each table that a plan reads, and the filters of that reading as text."""
+    for node in nodes:
+        said = node.get("extra_info", {})
+        if "Table" in said:
+            yield said["Table"].split(".")[-1], str(said.get("Filters"))
+        yield from _scans(node.get("children", []))

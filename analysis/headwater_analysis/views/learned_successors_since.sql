@@ -2,7 +2,7 @@
 -- A verdict needs 200 messages of which 99 in 100 did; its limit is three times the 99.9th percentile.
 create macro learned_successors_since(of_topic, of_group, heard_since) as table
 with led as (
-    from led_on(of_topic, of_group, heard_since, '2262-01-01'::timestamp_ns)
+    from led_on(of_topic, of_group, heard_since, '1970-01-02'::timestamp_ns, '2262-01-01'::timestamp_ns)
 ), handled as (
     select topic, consumer_group, service, count(*) as messages from led group by all
 ), steps as (

@@ -1,34 +1,42 @@
--- Deliveries that ended without error, heard of since a time, each with the topics that its handling sent messages to and when
+-- Deliveries that ended without error, heard of since a time, of messages sent in a stretch of time, each with the topics that its handling sent messages to and when
 -- first. A send belongs to the handling in its trace and service that began last before it. Batches are left out:
 -- of the messages of a batch none can be told to have caused a send. Retries, dead letters and replays carry a
 -- message on and are no successors.
-create macro led_on(of_topic, of_group, heard_since, heard_until) as table
-with handled as (
+create macro led_on(of_topic, of_group, heard_since, seen_since, seen_until) as table
+with heard as (
+    -- Once: the argument may be a question of its own.
+    select heard_since::timestamp_ns as since
+), handled as (
     select
         topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
         consumer_service as service, started_at, row_number() over () as number
     from hop_rows
-    where received_at >= heard_since::timestamp_ns
-        -- What is handled is heard of somewhat later than it was sent.
-        and received_at < heard_until::timestamp_ns + interval 1 hour and status != 'error' and role = 'process'
+    where received_at >= (select since from heard)
+        and started_at >= seen_since::timestamp_ns - interval 1 minute
+        and coalesce(sent_at, started_at) >= seen_since::timestamp_ns
+        and coalesce(sent_at, started_at) < seen_until::timestamp_ns and status != 'error' and role = 'process'
         and consumer_group is not null
         and (of_topic is null or topic = of_topic) and (of_group is null or consumer_group = of_group)
-), steps as (
-    select m.trace_id, m.service, m.sent_at as moment, m.topic as successor_topic, null as number
+), sends as (
+    select hash(m.trace_id, m.service) as place, m.sent_at as moment, m.topic as successor_topic
     from message_rows m
     semi join handled h on h.trace_id = m.trace_id and h.service = m.service
-    where m.received_at >= heard_since::timestamp_ns
-        and m.received_at < heard_until::timestamp_ns + interval 2 hours and m.origin is null and not coalesce(m.dead_letter, false)
+    where m.received_at >= (select since from heard)
+        and m.sent_at >= seen_since::timestamp_ns - interval 1 minute and m.origin is null and not coalesce(m.dead_letter, false)
+), steps as (
+    select place, moment, successor_topic, null as number from sends
     union all
-    select trace_id, service, started_at, null, number from handled
-), sends as (
+    select hash(h.trace_id, h.service) as place, h.started_at, null, h.number
+    from handled h
+    where place in (select place from sends)
+), pairs as (
     -- Sorted once: in a trace of many messages, pairing each send with each handling would not end.
     select successor_topic, moment, last_value(number ignore nulls) over (
-        partition by trace_id, service order by moment, successor_topic nulls first) as number
+        partition by place order by moment, successor_topic nulls first) as number
     from steps
 ), led as (
     select number, successor_topic, min(moment) as led_at
-    from sends
+    from pairs
     where successor_topic is not null and number is not null
     group by all
 ), listed as (

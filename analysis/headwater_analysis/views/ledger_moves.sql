@@ -4,7 +4,10 @@ create macro ledger_moves(of_topic, of_group, seen_since) as table
 with polls as (
     select c.cluster, c.consumer_group, c.topic, coalesce(c.incarnation, 1) as incarnation, c.partition, c.sampled_at, c.committed, o.log_start
     from commit_samples c
-    asof left join offset_samples o
+    asof left join (
+        from offset_samples
+        where sampled_at >= seen_since::timestamp - interval 1 hour and (of_topic is null or topic = of_topic)
+    ) o
         on o.cluster is not distinct from c.cluster and o.topic = c.topic and o.partition = c.partition
         and o.sampled_at <= c.sampled_at
     where c.committed is not null and c.sampled_at >= seen_since::timestamp

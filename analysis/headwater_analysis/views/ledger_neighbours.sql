@@ -2,15 +2,20 @@
 -- aborted, or holding the mark that ends a transaction. Counted over the 50 before it and the 50 after it, each
 -- against the offsets that they stretch over: so a gap's own width does not count against its edges.
 create macro ledger_neighbours(of_topic, of_group, seen_since, seen_until) as table
-with handled as (
+with reach as (
+    -- Neighbours are near by offset: on a slow topic they are hours away.
+    select topic, partition, min(message_offset) - 100 as first_offset, max(message_offset) + 100 as last_offset
+    from ledger_messages(of_topic, seen_since, seen_until)
+    group by all
+), handled as (
     select distinct
         coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster, h.topic, coalesce(h.incarnation, 1) as incarnation,
         h.partition, h.consumer_group, h.message_offset
     from hop_rows h
+    join reach r on r.topic = h.topic and r.partition = h.partition
     cross join topic_knowledge k
-    where h.started_at >= seen_since::timestamp_ns - interval 10 minutes and h.consumer_group is not null
-        and coalesce(h.sent_at, h.started_at) >= seen_since::timestamp_ns - interval 10 minutes
-        and coalesce(h.sent_at, h.started_at) < seen_until::timestamp_ns + interval 10 minutes
+    where h.started_at >= seen_since::timestamp_ns - interval 6 hours and h.consumer_group is not null
+        and h.message_offset between r.first_offset and r.last_offset
         and (of_topic is null or h.topic = of_topic) and (of_group is null or h.consumer_group = of_group)
 ), readers as (
     select distinct cluster, topic, incarnation, consumer_group from handled
