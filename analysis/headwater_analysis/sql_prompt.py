@@ -13,6 +13,7 @@ from rich.text import Text
 from . import format as fmt
 from .commands.printing import print_table
 from .errors import HeadwaterError, Unavailable, UsageError
+from .reference.rendering import markdown
 from .settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, Settings, note, out, read
 from .source import Answer, Source, open_source, write_csv
 
@@ -32,10 +33,14 @@ SQL = Command(
         'headwater sql "from flows where started_at > ago(interval 1 hour) and errors > 0" --format json',
         'headwater sql "from hops" --format parquet > hops.parquet',
         "headwater sql --store data/headwater.duckdb",
+        "headwater sql --reference",
     ),
     (Positional("statement", "one SELECT; `-` reads it from standard input", optional=True),),
     (
         Option("format", "How the rows are printed.", "table", "choice", FORMATS),
+        Option(
+            "reference", "Print questions with their SQL, every relation and every column.", False, "flag"
+        ),
         COLLECTOR,
         TOKEN,
         STORE,
@@ -60,6 +65,9 @@ def run(argv: list[str]) -> int:
     with contextlib.closing(
         open_source(settings.collector, settings.token, settings.store, settings.tls_ca)
     ) as source:
+        if settings.reference:
+            out(markdown(source))
+            return 0
         if settings.statement is None and sys.stdin.isatty():
             return _prompt(source, form)
         statement = settings.statement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater_analysis.reference.questions import QUESTIONS
 from journey_demo import COMMAND, Demo, alive, children_of, running_demo, wait_until
 
 SERVICES = {"checkout", "payments", "inventory", "shipping", "notifications"}
@@ -60,6 +62,14 @@ def test_the_slow_partition_falls_behind_alone(demo: Demo) -> None:
         return lags.get(2, 0) > 10 and max(lag for place, lag in lags.items() if place != 2) < lags[2] / 2
 
     demo.until(behind, "the lag of partition 2")
+
+
+def test_the_documented_questions_have_answers(demo: Demo) -> None:
+    for question in QUESTIONS:
+        if question.may_be_empty:
+            demo.rows(question.sql)
+        else:
+            demo.until(functools.partial(demo.rows, question.sql), question.words)
 
 
 def test_dead_letters_are_grouped_by_cause_and_lead_to_their_flow(demo: Demo) -> None:
