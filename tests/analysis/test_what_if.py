@@ -187,6 +187,13 @@ def test_one_consumer_of_two_partitions_takes_them_in_turn() -> None:
     assert [total(graph) for graph in new.graphs] == [50.0, 150.0]
 
 
+def test_a_message_that_comes_sooner_overtakes_and_holds_nobody_up() -> None:
+    slow = Story().work("slow", 0, 900).send("a", 900, 900, "slow").process("pa", 900, 950, "a", ready=900)
+    quick = Story().send("b", 500, 500).process("pb", 500, 600, "b", ready=500)
+    new = supposed("work operation=slow x0.5", slow, quick)
+    assert [total(graph) for graph in new.graphs] == [500.0, 100.0]
+
+
 def test_where_messages_are_handled_side_by_side_waits_are_held() -> None:
     stories = [
         Story().send(f"s{n}", 0, 10).process(f"p{n}", 20 + n, 90, f"s{n}", ready=10, offset=n)
