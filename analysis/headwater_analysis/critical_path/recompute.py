@@ -27,6 +27,8 @@ class Recomputed:
     graphs: tuple[Graph, ...]
     held: frozenset[Queue]
     """Queues in which a wait could not be counted anew."""
+    unexplained: float | None
+    """Of all waiting in queues, the share in which no known handling was in the way; None where nothing waited."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class _Waiting:
     """How a delivery waits. Lengths in nanoseconds."""
 
     queue: Queue
+    kind: str
+    """wait, or gap where it is no message that was waited for."""
     available: int
     """From when on it could have begun, as recorded."""
     wait: float
@@ -112,12 +116,14 @@ class Recomputation:
         """The flows with those factors; factor 1 changes nothing, and none below 1 makes a flow longer."""
         own = self._own_factors(factors)
         waiting, held = self._waiting(factors)
+        waited = sum(one.length for one in waiting.values() if one.kind == "wait")
+        left = sum(one.rest for one in waiting.values() if one.kind == "wait")
         pace: dict[Queue, float] = {}
         times = self._times(own, waiting, factors, pace)
         if self._others and any(factor != 1 for factor in own):
             pace = self._pace(times)
             times = self._times(own, waiting, factors, pace)
-        return Recomputed(tuple(self._shifted(times, own, waiting)), held)
+        return Recomputed(tuple(self._shifted(times, own, waiting)), held, left / waited if waited else None)
 
     def _own_factors(self, factors: Sequence[Factor]) -> list[float]:
         known: dict[Step, float] = {}
@@ -152,7 +158,7 @@ class Recomputation:
                 held.add(queue)
             left = start - max(reached, last.available)
             waiting[node] = _Waiting(
-                queue, last.available, wait, local, backoff, txn, length, last.local, before, left
+                queue, last.kind, last.available, wait, local, backoff, txn, length, last.local, before, left
             )
         return waiting, frozenset(held)
 
