@@ -27,7 +27,9 @@ def test_help_lists_every_command_with_an_example(words: tuple[str, ...]) -> Non
     assert max(map(len, text.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("name", ["flows", "flow", "lag", "dead-letters", "ingest", "sql", "serve", "up"])
+@pytest.mark.parametrize(
+    "name", ["flows", "flow", "lag", "dead-letters", "ingest", "sql", "serve", "up", "pathway"]
+)
 def test_a_commands_help_has_examples(name: str) -> None:
     done = headwater(name, "--help")
     assert done.returncode == 0, done.stderr

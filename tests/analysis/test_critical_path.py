@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater_analysis.commands.path_drawing import step_mark
 from headwater_analysis.critical_path.aggregate import quantile, steps
 from headwater_analysis.critical_path.asking import a_run
 from headwater_analysis.critical_path.graph import build
+from headwater_analysis.critical_path.segments import KINDS, Step
 from headwater_analysis.critical_path.walk import path
 from path_stories import MS, Story, a_random_flow, told
 
@@ -193,6 +195,12 @@ def test_many_flows_add_up_by_step() -> None:
     assert request.p95_ms == pytest.approx(38.25)
     assert (wait.on_path, wait.frequency, wait.share, wait.off_path) == (1, 0.5, 0.25, 0)
     assert steps([]) == ()
+
+
+def test_every_kind_is_drawn_with_a_mark_and_a_word_of_its_own() -> None:
+    for ascii_only in (False, True):
+        assert len({step_mark(kind, ascii_only) for kind in KINDS}) == len(KINDS)
+    assert len({str(Step(kind, "shop", "send it", "orders", "g")) for kind in KINDS}) == len(KINDS)
 
 
 def test_quantiles_lie_between_neighbours() -> None:

@@ -121,6 +121,7 @@ def test_a_what_if_counts_the_flows_anew(collector: CollectorProcess) -> None:
     assert halved["what_if"]["total_p50_after_ms"] == 75.0
     drawn = text(collector, "pathway", identity, *EVER, "--what-if", "wait topic=orders group=payments x0")
     assert "total p50 130 ms → 105 ms   -19 %" in drawn
+    assert "43 % of the waiting was behind no known handling" in drawn.replace("\n", " ")
     assert max(map(len, drawn.splitlines())) <= 80
 
 

@@ -187,6 +187,20 @@ def test_one_consumer_of_two_partitions_takes_them_in_turn() -> None:
     assert [total(graph) for graph in new.graphs] == [50.0, 150.0]
 
 
+def test_a_message_that_comes_sooner_overtakes_and_holds_nobody_up() -> None:
+    slow = Story().work("slow", 0, 900).send("a", 900, 900, "slow").process("pa", 900, 950, "a", ready=900)
+    quick = Story().send("b", 500, 500).process("pb", 500, 600, "b", ready=500)
+    new = supposed("work operation=slow x0.5", slow, quick)
+    assert [total(graph) for graph in new.graphs] == [500.0, 100.0]
+
+
+def test_waiting_behind_no_known_handling_is_owned_up_to() -> None:
+    first = Story().send("a", 0, 0).process("pa", 20, 100, "a", ready=0)
+    second = Story().send("b", 50, 50).process("pb", 110, 120, "b", ready=50, offset=1)
+    assert supposed("work x0.5", first, second).unexplained == (20 + 10) / (20 + 60)
+    assert supposed("work x0.5", Story().work("a", 0, 10)).unexplained is None
+
+
 def test_where_messages_are_handled_side_by_side_waits_are_held() -> None:
     stories = [
         Story().send(f"s{n}", 0, 10).process(f"p{n}", 20 + n, 90, f"s{n}", ready=10, offset=n)

@@ -14,7 +14,7 @@ from .aggregate import StepRow, quantile, steps
 from .causes import Key
 from .graph import Graph, build
 from .lanes import Delivery, Lanes, lanes
-from .recompute import Recomputation
+from .recompute import Recomputation, Recomputed
 from .segments import Run, Step
 from .slack import off_path
 from .walk import own_step, path
@@ -26,6 +26,10 @@ SPANS_AT_MOST = 150_000
 """Spans of all flows of one report, the newest flows first: some seconds of counting."""
 DELIVERIES_AT_MOST = 90_000
 """Deliveries in the queues of those flows; where there are more, the waits are held as they were."""
+
+
+UNEXPLAINED = 0.2
+"""Share of the waiting behind no known handling from which on an answer says so: fetching alone takes some."""
 
 
 @dataclass(frozen=True)
@@ -136,23 +140,22 @@ def pathway_paths(
     """
     factors = parse(what_if) if what_if is not None else ()
     found = pathway(source, wanted)
-    where, params = window.where("started_at")
-    where = f"from flows where pathway_id = ? and {where}"
+    in_window, params = window.where("started_at")
     chosen = source.query(
-        f"select flow_id, spans {where} order by started_at desc, flow_id limit ?",
+        "select flow_id, spans, count(*) over () from flows "
+        f"where pathway_id = ? and {in_window} order by started_at desc, flow_id limit ?",
         [found.pathway_id, *params, limit],
     ).rows
     if not chosen:
         raise NotFound(
             f"The pathway {found.pathway_id} has no flow in this time; --last looks further back, such as --last 7d."
         )
-    known = source.query(f"select count(*) {where}", [found.pathway_id, *params]).rows[0][0]
-    graphs, hops = _graphs(source, chosen)
+    graphs, hops = _graphs(source, [(row[0], row[1]) for row in chosen])
     runs = [run for run in map(a_run, graphs) if run is not None]
     totals = [run.total_ms for run in runs]
     rows = steps(runs)
     return PathwayPaths(
-        found, len(runs), known, quantile(totals, 0.5), quantile(totals, 0.95), rows,
+        found, len(runs), chosen[0][2], quantile(totals, 0.5), quantile(totals, 0.95), rows,
         _supposed(what_if, factors, graphs, _queues(source, hops), totals, rows) if what_if is not None else None,
     )  # fmt: skip
 
@@ -242,7 +245,7 @@ def _supposed(
     ]
     gained.sort(key=lambda one: (one.frequency_before - one.frequency_after, str(one.step)))
     return WhatIf(
-        text, "lower_bound" if new.held else "recomputed", _evidence(new.held, queues is None),
+        text, "lower_bound" if new.held else "recomputed", _evidence(new, queues is None),
         quantile(totals, 0.5), quantile(after, 0.5), quantile(totals, 0.95), quantile(after, 0.95), tuple(gained),
     )  # fmt: skip
 
@@ -256,10 +259,13 @@ def _waited(graphs: Sequence[Graph]) -> set[tuple[str, str | None]]:
     }
 
 
-def _evidence(held: Iterable[tuple[str, str | None]], too_many: bool) -> str:
-    names = [f"{topic} for {group or 'a consumer'}" for topic, group in sorted(held, key=str)]
+def _evidence(new: Recomputed, too_many: bool) -> str:
+    names = [f"{topic} for {group or 'a consumer'}" for topic, group in sorted(new.held, key=str)]
     if not names:
-        return "Every queue was handled one message after another, and is counted anew in that order."
+        sentence = "Every queue was handled one message after another, and is counted anew in that order"
+        if new.unexplained is not None and new.unexplained > UNEXPLAINED:
+            return f"{sentence}; {new.unexplained * 100:.0f} % of the waiting was behind no known handling, and stays."
+        return f"{sentence}."
     reason = (
         f"there are more than {DELIVERIES_AT_MOST:,} deliveries in this time, so"
         if too_many

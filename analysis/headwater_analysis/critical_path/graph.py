@@ -6,6 +6,8 @@ A node is a span, its number the place in `spans`, which are sorted so that the 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from headwater_analysis.flows import EdgeRow, HopRow, SpanRow
 
@@ -83,7 +85,7 @@ def build(
 
     `replays` are the send spans, (trace id, span id), with which a replay begins: a run of its own.
     """
-    ordered = sorted(spans, key=lambda one: (one.started_ns, -one.ended_ns, one.span_id, one.trace_id))
+    ordered = _in_order(spans)
     index: dict[Key, int] = {}
     for node, span in enumerate(ordered):
         index.setdefault((span.trace_id, span.span_id), node)
@@ -97,6 +99,19 @@ def build(
     begins = tuple(sorted(index[key] for key in replays if key in index))
     run = _runs(len(ordered), begins, found.owner, found.arrivals)
     return Graph(ordered, starts, ends, found.owner, found.arrivals, holder, begins, run)
+
+
+def _in_order(spans: Iterable[SpanRow]) -> list[SpanRow]:
+    """By start; of those that start together the longest first, then by ids. Only ties are looked at closely."""
+    ordered = sorted(spans, key=attrgetter("started_ns"))
+    first = 0
+    for _, some in groupby(ordered, attrgetter("started_ns")):
+        together = list(some)
+        if len(together) > 1:
+            together.sort(key=lambda one: (-one.ended_ns, one.span_id, one.trace_id))
+            ordered[first : first + len(together)] = together
+        first += len(together)
+    return ordered
 
 
 def _runs(

@@ -2,7 +2,9 @@
 
 Causes that finish earlier let effects start earlier, and later likewise. Deliveries that were handled one after
 another are counted anew in their order: start = the later of available and end of the one before, and what was
-left of the wait. Where they were handled side by side the wait is held as it was, and the answer is a lower bound.
+left of the wait. A message that now comes before another overtakes it, and does not hold it up: so no flow takes
+longer because another is quicker. Where messages were handled side by side the wait is held as it was, and the
+answer is a lower bound.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from .graph import Graph
 from .lanes import Delivery, Lanes, Queue
 from .segments import Step
 from .timeline import Rest, Timeline
+from .turns import Turns
 from .walk import own_step
 from .what_if import Factor, factor_of
 
@@ -24,6 +27,8 @@ class Recomputed:
     graphs: tuple[Graph, ...]
     held: frozenset[Queue]
     """Queues in which a wait could not be counted anew."""
+    unexplained: float | None
+    """Of all waiting in queues, the share in which no known handling was in the way; None where nothing waited."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class _Waiting:
     """How a delivery waits. Lengths in nanoseconds."""
 
     queue: Queue
+    kind: str
+    """wait, or gap where it is no message that was waited for."""
+    available: int
+    """From when on it could have begun, as recorded."""
     wait: float
     """Factors of the whole wait, of its local part, of back-off and of the wait for a transaction."""
     local: float
@@ -55,8 +64,8 @@ class Recomputation:
         self._lanes = lanes
         nodes: dict[Key, int] = {}
         for graph, offset in zip(graphs, self.line.offsets, strict=True):
-            for node, span in enumerate(graph.spans):
-                nodes.setdefault((span.trace_id, span.span_id), node + offset)
+            for node in (one for one, some in graph.arrivals.items() if some):
+                nodes.setdefault((graph.spans[node].trace_id, graph.spans[node].span_id), node + offset)
         self._nodes = nodes
         self._others: list[Delivery] = []
         """Deliveries of flows that are not looked into."""
@@ -107,12 +116,14 @@ class Recomputation:
         """The flows with those factors; factor 1 changes nothing, and none below 1 makes a flow longer."""
         own = self._own_factors(factors)
         waiting, held = self._waiting(factors)
+        waited = sum(one.length for one in waiting.values() if one.kind == "wait")
+        left = sum(one.rest for one in waiting.values() if one.kind == "wait")
         pace: dict[Queue, float] = {}
         times = self._times(own, waiting, factors, pace)
         if self._others and any(factor != 1 for factor in own):
             pace = self._pace(times)
             times = self._times(own, waiting, factors, pace)
-        return Recomputed(tuple(self._shifted(times, own, waiting)), held)
+        return Recomputed(tuple(self._shifted(times, own, waiting)), held, left / waited if waited else None)
 
     def _own_factors(self, factors: Sequence[Factor]) -> list[float]:
         known: dict[Step, float] = {}
@@ -145,16 +156,9 @@ class Recomputation:
             reached = max(last.available, self._recorded(before)) if before >= 0 else last.available
             if before < 0 and length and last.kind == "wait" and wait and queue in self._lanes.beside:
                 held.add(queue)
+            left = start - max(reached, last.available)
             waiting[node] = _Waiting(
-                queue,
-                wait,
-                local,
-                backoff,
-                txn,
-                length,
-                last.local,
-                before,
-                start - max(reached, last.available),
+                queue, last.kind, last.available, wait, local, backoff, txn, length, last.local, before, left
             )
         return waiting, frozenset(held)
 
@@ -177,35 +181,40 @@ class Recomputation:
         times = list(line.recorded)
         for other in self._others:
             times += [other.started_ns, other.ended_ns]
+        turns = Turns(self._before, self._recorded_available(waiting))
         for event in self._order:
             if event >= first:
-                times[event] = self._other(event, times, factors, pace)
-            else:
-                times[event] = max(self._event(event, times, own, waiting), self._floors[event])
+                times[event] = self._other(event, times, factors, pace, turns)
+            elif event < 2 * line.nodes and event % 2 == 0 and event // 2 in waiting:
+                times[event] = max(
+                    self._start(event // 2, times, own, waiting[event // 2], turns), self._floors[event]
+                )
+            elif line.rests[event]:
+                reached = max(_reached(rest, times, own) for rest in line.rests[event])
+                times[event] = max(reached, self._floors[event])
         return times
 
-    def _event(self, event: int, times: list[int], own: list[float], waiting: dict[int, _Waiting]) -> int:
-        if event < 2 * self.line.nodes and event % 2 == 0 and event // 2 in waiting:
-            return self._start(event // 2, times, own, waiting[event // 2])
-        rests = self.line.rests[event]
-        return max(_reached(rest, times, own) for rest in rests) if rests else times[event]
+    def _recorded_available(self, waiting: dict[int, _Waiting]) -> dict[int, int]:
+        """By the event of its start, from when on each delivery could have begun as recorded."""
+        first = 3 * self.line.nodes
+        found = {2 * node: waits.available for node, waits in waiting.items()}
+        return found | {first + 2 * place: other.available_ns for place, other in enumerate(self._others)}
 
-    def _start(self, node: int, times: list[int], own: list[float], waits: _Waiting) -> int:
+    def _start(self, node: int, times: list[int], own: list[float], waits: _Waiting, turns: Turns) -> int:
         """When a delivery starts: once all it needs is there and its turn has come."""
         rests = self.line.rests[2 * node]
         outside = [one.available for one in self.line.arrivals[node] or () if one.cause < 0]
         if not rests and not outside:
             return self.line.starts[node]
         available = max([*outside, *(_available(rest, times, own, waits)[2] for rest in rests)])
+        turn = available + waits.length
         if waits.before >= 0:
-            turn = max(available, times[waits.before]) + waits.rest
-        else:
-            turn = available + waits.length
+            turn = turns.free(2 * node, available, times) + waits.rest
         wait = turn - available - _lost(min(waits.fetched, turn - available), waits.local)
         return available + _scaled(wait, waits.wait)
 
     def _other(
-        self, event: int, times: list[int], factors: Sequence[Factor], pace: dict[Queue, float]
+        self, event: int, times: list[int], factors: Sequence[Factor], pace: dict[Queue, float], turns: Turns
     ) -> int:
         """A delivery of another flow: available as it was, and as much faster as those that were looked into."""
         place, half = divmod(event - 3 * self.line.nodes, 2)
@@ -216,7 +225,7 @@ class Recomputation:
         turn = other.started_ns
         if before >= 0:
             left = other.started_ns - max(other.available_ns, self._recorded(before))
-            turn = max(other.available_ns, times[before]) + left
+            turn = turns.free(event, other.available_ns, times) + left
         wait = factor_of(factors, Step("wait", topic=other.topic, consumer_group=other.consumer_group))
         return other.available_ns + _scaled(turn - other.available_ns, wait)
 
