@@ -19,6 +19,8 @@ from .records import is_message, view
 
 ENDING_AT_MOST = 10_000
 """Bodies of one consumer that may wait for the tasks they created."""
+HINT_EVERY_S = 1.0
+"""Seconds after which a body says again how far its partition goes."""
 
 
 class Handed:
@@ -34,28 +36,24 @@ class Handed:
         """Bodies that are over, and when; their tasks have not run yet."""
         self.highwater: Callable[[tuple[str, int]], int | None] | None = None
         """Where the client knows it: the offset after the last message of a partition."""
-        self._told: dict[tuple[str, int], int] = {}
-        """The last ends that were written down."""
+        self._hint_at: dict[tuple[str, int], float] = {}
+        """When a partition's end is to be written down again."""
 
     def finish(self, error: BaseException | None = None) -> None:
         """The caller has come back: what was in its hands is done, unless ``process()`` looks after it."""
-        delivery, self.delivery = self.delivery, None
-        if delivery is not None:
-            delivery.leave()
-            if not delivery.adopted:
-                if error is not None:
-                    delivery.end(error)
-                else:
-                    self._end_soon(delivery)
-
-    def _end_soon(self, delivery: Delivery) -> None:
-        """Ends a span as of now, unless a task that the body has just created takes over at its first step."""
-        now_ns = time.time_ns()
-        loop = asyncio._get_running_loop()
-        if loop is None:
-            delivery.end(None, now_ns)
+        delivery = self.delivery
+        if delivery is None:
             return
-        self._ending.append((delivery, now_ns))
+        self.delivery = None
+        delivery.leave()
+        if delivery.adopted:
+            return
+        loop = asyncio._get_running_loop()
+        if error is not None or loop is None:
+            delivery.end(error)
+            return
+        # As of now, unless a task that the body has just created takes over at its first step.
+        self._ending.append((delivery, time.time_ns()))
         if len(self._ending) == 1:
             loop.call_soon(guard.settle, "process", self._wait_for_tasks, loop)
         elif len(self._ending) >= ENDING_AT_MOST:
@@ -103,12 +101,11 @@ class Handed:
         return runs
 
     def end_of(self, partition: tuple[str, int]) -> int | None:
-        """The end of a partition where it is another than was told last: it changes with each fetch."""
-        found = self.highwater(partition) if self.highwater is not None else None
-        if found is None or self._told.get(partition) == found:
+        """The end of a partition, once in a while."""
+        if self.highwater is None or (now := time.monotonic()) < self._hint_at.get(partition, 0.0):
             return None
-        self._told[partition] = found
-        return found
+        self._hint_at[partition] = now + HINT_EVERY_S
+        return guard.settle("highwater", self.highwater, partition)
 
     def seen(self, partition: tuple[str, int], offset: int) -> bool:
         """Whether this process was handed the record, or a later one of its partition, before; notes it."""
@@ -135,8 +132,7 @@ def one(consumer: Any, handed: Handed, record: Any) -> None:
     if config.receive_span == "always":
         _poll(source, record)
     if config.process_span == "auto":
-        known = guard.settle("highwater", handed.end_of, partition) if handed.highwater is not None else None
-        delivery = start(record, source, redelivered, known)
+        delivery = start(record, source, redelivered, handed.end_of(partition))
         if source.measure is not None:
             guard.settle("metrics", _count, source, record, delivery)
         handed.begin(consumer, delivery)

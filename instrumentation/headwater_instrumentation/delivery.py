@@ -262,15 +262,15 @@ def start(record: Any, source: Source, redelivered: bool, highwater: int | None 
         if highwater is not None:
             values[names.HIGHWATER] = highwater
         note_record(record, source, values)
-        if schema := schemas.of(record, None if plain else headers):
-            values.update(schema)
+        if not plain or schemas.some_noted or schemas.possible(record.value):
+            values.update(schemas.of(record, None if plain else headers))
         delivery.span = source.tracer.start_span(
             f"process {topic}",
             parent,
             CONSUMER,
             values,
             # Its coordinates are the span's own.
-            (Link(sender),) if sender.is_valid else None,
+            None if sender is trace.INVALID_SPAN_CONTEXT else (Link(sender),),
         )
     note(record, delivery)
     if source.measure is not None and (measure := source.counting()) is not None:

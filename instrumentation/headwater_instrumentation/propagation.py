@@ -53,7 +53,10 @@ def inject(span: trace.Span, own: trace.SpanContext, context: Context, out: hdr.
 
 
 def sender(headers: Any, context: Context, named: dict[str, Any]) -> tuple[Context, trace.SpanContext]:
-    """The sender's context on top of the given one, and its span's; ``named`` are the headers by name."""
+    """The sender's context on top of the given one, and its span's; ``named`` are the headers by name.
+
+    Of a sender that is not known the span's is INVALID_SPAN_CONTEXT itself.
+    """
     if by_hand() and "baggage" not in named and "tracestate" not in named:
         if hdr.TRACEPARENT not in named:
             return context, trace.INVALID_SPAN_CONTEXT
@@ -67,7 +70,8 @@ def sender(headers: Any, context: Context, named: dict[str, Any]) -> tuple[Conte
     if own is trace.get_current_span(context):
         # Only baggage came.
         return extracted, trace.INVALID_SPAN_CONTEXT
-    return extracted, own.get_span_context()
+    found = own.get_span_context()
+    return extracted, found if found.is_valid else trace.INVALID_SPAN_CONTEXT
 
 
 def sender_span(headers: Any) -> trace.SpanContext:

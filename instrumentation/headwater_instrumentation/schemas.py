@@ -102,12 +102,16 @@ def _attributes(header: str | None, wire: str | None) -> dict[str, Any]:
 
 _beside = Memory()
 """Of records that have no room of their own."""
+some_noted = False
+"""Anything was ever noted on a record: only then need one be asked."""
 
 
 def note(record: Any, found: str | None) -> None:
     """Notes on a record what its raw value said."""
+    global some_noted
     if found is None:
         return
+    some_noted = True
     try:
         object.__setattr__(record, ON_RECORD, found)
     except (AttributeError, TypeError):

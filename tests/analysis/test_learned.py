@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import store_helpers as told
-from headwater_analysis import ledger
+from headwater_analysis import ledger_lists
 from headwater_analysis.local import LocalSource
 from headwater_collector.store import Store
 
@@ -40,10 +40,10 @@ def order(
 
 def learned(
     folder: Path, spans: list[told.Told]
-) -> tuple[tuple[ledger.Limit, ...], tuple[ledger.Successor, ...]]:
+) -> tuple[tuple[ledger_lists.Limit, ...], tuple[ledger_lists.Successor, ...]]:
     told.a_store(folder, spans).close()
     source = LocalSource(folder)
-    found = ledger.limits(source), ledger.successors(source)
+    found = ledger_lists.limits(source), ledger_lists.successors(source)
     source.close()
     return found
 
@@ -133,7 +133,7 @@ def test_all_that_a_small_store_holds_teaches(tmp_path: Path) -> None:
     flushes = [order(number) for number in range(30)]
     told.a_store(tmp_path, *flushes).close()
     source = LocalSource(tmp_path)
-    [limit] = ledger.limits(source)
+    [limit] = ledger_lists.limits(source)
     source.close()
     assert limit.wait_observations == 30
 

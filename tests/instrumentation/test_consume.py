@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from headwater_instrumentation import attributes as names
-from headwater_instrumentation import current_event
+from headwater_instrumentation import consuming, current_event
 from instrumentation_helpers import Rig, attributes, got, parent_id, span_id
 
 
@@ -74,7 +74,11 @@ async def test_what_a_body_says(rig: Rig) -> None:
     assert "secret" not in repr(said)
 
 
-async def test_the_end_of_the_partition_is_told_when_it_has_changed(rig: Rig) -> None:
+@pytest.mark.parametrize("every", [0.0, 3600.0])
+async def test_the_end_of_the_partition_is_told_once_in_a_while(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    monkeypatch.setattr(consuming, "HINT_EVERY_S", every)
     await sent(rig, 3)
     consumer = await rig.consumer("orders")
     await got(consumer, 3)
@@ -82,7 +86,10 @@ async def test_the_end_of_the_partition_is_told_when_it_has_changed(rig: Rig) ->
     await got(consumer, 2)
     await consumer.stop()
     ends = [attributes(body).get(names.HIGHWATER) for body in rig.spans("process orders")]
-    assert ends[0] == 3 and ends[1:3] == [None, None] and ends[3] in (4, 5)
+    if every:
+        assert ends == [3, None, None, None, None]
+    else:
+        assert ends[:3] == [3, 3, 3] and ends[3] in (4, 5) and ends[4] == 5
 
 
 async def test_the_last_body_is_over_when_the_consumer_stops(rig: Rig) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headwater_analysis import format as fmt
-from headwater_analysis import ledger as question
+from headwater_analysis import ledger_lists as question
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
