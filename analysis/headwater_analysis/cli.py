@@ -1,6 +1,7 @@
 """The `headwater` command: finds a command by name, loads only its room, turns errors into one sentence."""
 
 import difflib
+import io
 import os
 import sys
 import traceback
@@ -67,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         hide_token(words)
     debug = "--debug" in words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a sign gets another, and no error.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return _run(words)
     except HeadwaterError as error:

@@ -10,10 +10,12 @@ from headwater_analysis import flows as question
 from headwater_analysis import format as fmt
 from headwater_analysis.critical_path.asking import path_of_flow
 from headwater_analysis.filter import KEYS
+from headwater_analysis.layout.sequence import sequence
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
 from headwater_analysis.window import Window
 
 from .drawing import draw
+from .flow_views import draw_sequence, print_hops
 from .path_drawing import draw_path
 from .printing import ascii_only, console, empty, opened, print_json, print_table, status_text, when
 
@@ -54,7 +56,7 @@ FLOW = Command(
     (Positional("id", "a flow, trace, span or event id, or topic@partition:offset"),),
     (
         Option("view", "What is drawn, and printed by --json.", "waterfall", "choice",
-               ("waterfall", "critical-path")),
+               ("waterfall", "critical-path", "sequence", "table")),
         Option("axis", "Fold idle time away, or not; auto folds what mostly waits.", "auto", "choice",
                ("auto", "elastic", "linear")),
         COLLECTOR,
@@ -127,7 +129,20 @@ def run_flow(argv: list[str]) -> int:
     with opened(settings) as source:
         detail = question.load_flow(source, settings.id)
     if settings.json:
-        print_json(detail)
+        print_json(
+            sequence(detail)
+            if settings.view == "sequence"
+            else detail.hops
+            if settings.view == "table"
+            else detail
+        )
+        return 0
+    if settings.view == "table":
+        print_hops(detail)
+        return 0
+    if settings.view == "sequence":
+        target = console()
+        _print(draw_sequence(detail, max(target.width, 80), ascii_only()), target)
         return 0
     elastic = {"auto": None, "elastic": True, "linear": False}[settings.axis]
     target = console()
