@@ -13,6 +13,7 @@ from .errors import Unavailable
 from .guard.statement import SqlGuard
 from .json_values import column_values
 from .source import Answer, Change
+from .sql import PUBLIC_FUNCTIONS, PUBLIC_RELATIONS, PUBLIC_TABLE_MACROS
 from .sql_errors import translated
 
 ROW_LIMIT = 100_000
@@ -49,6 +50,8 @@ class LocalSource:
                 else f"The store {path} has version {version}, and this headwater knows versions up to "
                 f"{STORE_VERSION}; install a newer headwater."
             )
+        self._missing = _missing(self._root)
+        """What may be asked of newer stores: an older collector wrote this one."""
         self._guard = SqlGuard.of(self._root.execute)
         self._lock = threading.Lock()
 
@@ -63,6 +66,12 @@ class LocalSource:
         self, sql: str, params: Sequence[object] = (), most: int | None = None
     ) -> tuple[pa.Table, tuple[str, ...], str | None]:
         """The answer as Arrow, at most so many rows of it, with DuckDB's type names and why it is cut."""
+        asked = next((name for name in self._missing if re.search(rf"\b{name}\b", sql)), None)
+        if asked is not None:
+            raise Unavailable(
+                f"{self._path} was written by a headwater that had no {asked} yet; open it once with "
+                f"`headwater serve --data {self._path.parent}`, and it is there."
+            )
         with self._lock:
             cursor = self._root.cursor()
         try:
@@ -104,6 +113,18 @@ def _version(root: duckdb.DuckDBPyConnection) -> int | None:
         return None
     row = root.execute("select max(version) from store_version").fetchone()
     return None if row is None or row[0] is None else int(row[0])
+
+
+def _missing(root: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Public names that the store does not have."""
+    present = root.execute(
+        "select view_name from duckdb_views() union select table_name from duckdb_tables() "
+        "union select function_name from duckdb_functions() where not internal"
+    ).fetchall()
+    found = {name for (name,) in present}
+    return tuple(
+        name for name in (*PUBLIC_RELATIONS, *PUBLIC_TABLE_MACROS, *PUBLIC_FUNCTIONS) if name not in found
+    )
 
 
 def _cannot_open(path: Path, text: str) -> Unavailable:

@@ -147,6 +147,18 @@ def test_a_file_left_by_a_killed_collector_is_read_to_its_last_commit(tmp_path: 
     source.close()
 
 
+def test_what_an_older_store_lacks_is_said_with_the_way_out(left_file: Path) -> None:
+    with duckdb.connect(str(left_file)) as connection:
+        connection.execute("drop macro table spans_of_flows")
+    source = local.LocalSource(left_file)
+    assert source.query("select count(*) from spans").rows
+    with pytest.raises(
+        Unavailable, match=r"had no spans_of_flows yet; open it once with `headwater serve --data"
+    ):
+        source.query("from spans_of_flows(['x'])")
+    source.close()
+
+
 def test_a_newer_a_foreign_and_a_broken_file_are_refused_by_name(tmp_path: Path, left_file: Path) -> None:
     with duckdb.connect(str(left_file)) as connection:
         connection.execute("update store_version set version = 99")
