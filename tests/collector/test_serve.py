@@ -252,7 +252,9 @@ def mentions(command_line: Path, text: str) -> bool:
 
 
 def test_up_starts_both_and_stops_both(tmp_path: Path) -> None:
-    process = command("up", f"--data={tmp_path}", *FREE, "--web=127.0.0.1:0")
+    # A test run in the background has Ctrl-C ignored, and so have its children.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = command("up", f"--data={tmp_path}", *FREE, "--web=127.0.0.1:0", prelude=heard)
     assert process.stdout is not None
     lines: list[str] = []
     try:
