@@ -132,7 +132,11 @@ def test_a_what_if_counts_the_flows_anew(collector: CollectorProcess) -> None:
         (("pathway", "", "--what-if", "wiat x0"), 2, "'wiat' is no kind"),
         (("pathway", "--what-if", "wait x0"), 2, "--what-if needs the id of a pathway"),
         (("flow", "nothing", "--view", "critical-path"), 1, "No flow holds 'nothing'"),
-        (("flow", "x", "--view", "map"), 2, "--view is 'map', but takes one of waterfall, critical-path."),
+        (
+            ("flow", "x", "--view", "map"),
+            2,
+            "--view is 'map', but takes one of waterfall, critical-path, sequence, table.",
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_said_in_a_sentence(
