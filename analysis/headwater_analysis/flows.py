@@ -9,6 +9,8 @@ from .rows import select
 from .source import Source
 from .window import Window
 
+SENDS = ("send", "publish", "create")
+"""Operations of a span that sends."""
 SORTS = ("started", "total", "wait", "work", "spans", "errors", "dead_letters")
 """What a list of flows can be sorted by; the largest or newest stands first."""
 

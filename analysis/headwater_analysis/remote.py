@@ -134,10 +134,7 @@ class RemoteSource:
         connection.close()
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        host = self._parts.hostname or ""
-        if self._tls is not None:
-            return http.client.HTTPSConnection(host, self._parts.port, timeout=timeout, context=self._tls)
-        return http.client.HTTPConnection(host, self._parts.port, timeout=timeout)
+        return connection_to(self._parts, self._tls, timeout)
 
     def _gone(self, error: Exception) -> Unavailable:
         if isinstance(error, TimeoutError | socket.timeout):
@@ -177,6 +174,16 @@ def _ended_by(stop: threading.Event, sock: socket.socket) -> Iterator[None]:
         yield
     finally:
         over.set()
+
+
+def connection_to(
+    parts: SplitResult, tls: ssl.SSLContext | None, timeout: float
+) -> http.client.HTTPConnection:
+    """A connection that is made with its first request; over TLS where there is a context for it."""
+    host = parts.hostname or ""
+    if tls is not None:
+        return http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=tls)
+    return http.client.HTTPConnection(host, parts.port, timeout=timeout)
 
 
 def trusting(tls_ca: Path | None, host: str | None) -> ssl.SSLContext:

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from .attempts import Attempts, first_line, set_aside
 from .counters import IngestCounters
@@ -24,10 +23,10 @@ from .receivers.otlp_decode import Decoder, RawRequest
 from .receivers.otlp_metrics import METRICS
 from .records import LogPosition, RequestSeen, SpanBatch
 from .repetitions import Repetitions
+from .samples import Samples
 from .store import AppendCounts, Store, Writer, append_metrics, append_spans, is_of_rows
 from .store_file import StoreFile
 
-SECOND = 1_000_000_000
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.25, 15.0
 """Between two tries, each twice as long as the one before."""
 
@@ -56,8 +55,8 @@ class Pipeline:
         self._batch_bytes = min(self._bounds.first_batch_bytes, self._bounds.batch_bytes)
         self._attempts = Attempts()
         self._store_file = StoreFile(store.path)
-        self._sampled: dict[str, object] = {}
-        self._sampled_at = self._pruned_at = self._stored_at = 0.0
+        self._samples = Samples(store, self.health)
+        self._pruned_at = self._stored_at = 0.0
         self._flush_seconds = self._give_up_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -119,7 +118,7 @@ class Pipeline:
             self._decoder.forget()
         unread = self._log.wait(self._position, 0.0 if self._stopping.is_set() else 0.5)
         if self._stopping.is_set() and (not unread or time.monotonic() > self._give_up_at):
-            self._sample()
+            self._samples.take(self._stopping.is_set())
             return False
         if not unread:
             self._rest()
@@ -134,7 +133,7 @@ class Pipeline:
         self._counters.failed(None)
         if self._since_checkpoint >= self._bounds.checkpoint_bytes:
             self._checkpoint()
-        self._sample()
+        self._samples.take(self._stopping.is_set())
         return True
 
     def _store_next(self) -> int:
@@ -164,7 +163,7 @@ class Pipeline:
     def _rest(self) -> None:
         """Nothing to store: what can be done meanwhile."""
         now = time.monotonic()
-        self._sample()
+        self._samples.take(self._stopping.is_set())
         if self._since_checkpoint and now - self._stored_at >= self._bounds.idle_seconds:
             self._checkpoint()
         if now - self._pruned_at >= 60.0:
@@ -291,24 +290,3 @@ class Pipeline:
         if self._store.checkpoint():
             self._log.forget(position)
             self._since_checkpoint = 0
-
-    def _sample(self) -> None:
-        """A row of ingest_samples, at most one a second, and only when something has changed."""
-        now = time.monotonic()
-        if now - self._sampled_at < 1.0 and not self._stopping.is_set():
-            return
-        row = self.health()
-        if all(row[name] == self._sampled.get(name) for name in row if name != "oldest_unstored_seconds"):
-            return
-        self._sampled, self._sampled_at = row, now
-        now_ns = time.time_ns()
-        times = {"sampled_at": datetime.fromtimestamp(now_ns / SECOND, UTC), "started_at": row["started_at"]}
-        # The store's times are UTC without saying so.
-        plain = {name: at.replace(tzinfo=None) for name, at in times.items() if isinstance(at, datetime)}
-        sampled = {**row, **plain}
-
-        def work(writer: Writer) -> None:
-            writer.append("ingest_samples", [sampled])
-            writer.changed("ingest_health", now_ns, now_ns)
-
-        self._store.write(work)

@@ -128,8 +128,10 @@ def links(records: list[Any], at_most: int, shared: dict[str, Any]) -> list[Link
     for record in records[:at_most]:
         sender = propagation.sender_span(record.headers or ())
         if sender.is_valid:
-            said = {names.PARTITION: str(record.partition), names.OFFSET: record.offset}
-            found.append(Link(sender, said if one_topic else place(record)))
+            said = place(record)
+            if one_topic:
+                del said[names.TOPIC]
+            found.append(Link(sender, said))
     return found
 
 

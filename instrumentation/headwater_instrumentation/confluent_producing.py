@@ -166,7 +166,7 @@ class Producing:
             send.stored(message.partition(), message.offset(), *time_of(message))
             return
         send.fail(Reported(error))
-        self.state(producer).answered(error.code())
+        self.state(producer).refused(error.code())
 
     def serialized(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """SerializingProducer.produce: what fails before the send is begun is a failed send too."""

@@ -36,10 +36,6 @@ class Lineage(NamedTuple):
     pathway: str
     """Prefix id of the way up to and including the send."""
 
-    def text(self) -> str:
-        """The header's value."""
-        return written(*self)
-
 
 def written(event_id: str, hop: int, root_ms: int, pathway: str) -> str:
     """The value of the header."""

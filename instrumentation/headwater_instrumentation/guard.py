@@ -52,8 +52,6 @@ class Guard:
     @property
     def open(self) -> bool:
         """Too much has failed lately: leave the client alone."""
-        if not self.noted:
-            return False
         recent = self._recent
         if len(recent) == ERRORS_AT_MOST and time.monotonic() - recent[0] < WINDOW_SECONDS:
             return True

@@ -103,7 +103,7 @@ class Producing:
 
     def _failed(self, producer: Any, send: sending.Send, error: BaseException) -> None:
         send.fail(error)
-        self._sender(producer).answered(getattr(error, "errno", 0))
+        self._sender(producer).refused(getattr(error, "errno", None))
 
     def begin_transaction(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """KafkaProducer.begin_transaction."""

@@ -29,9 +29,7 @@ class Sender:
             values[names.CLUSTER_ID] = self.base[names.CLUSTER_ID]
         return values
 
-    def answered(self, code: int | None) -> None:
-        """A send has come to its end: with the broker's error code, None where all went well."""
-        if code is None:
-            self.proven = True
-        elif code == UNKNOWN_SERVER_ERROR and not self.proven:
+    def refused(self, code: int | None) -> None:
+        """A send has failed with an error code of the broker's, None where it is no error of a broker."""
+        if code == UNKNOWN_SERVER_ERROR and not self.proven:
             self.inject = False

@@ -57,8 +57,8 @@ class Send:
         self._sender = sender
         self._pathway = pathway
         self._shim = shim
-        if shim.measure is not None and shim.measure.on():
-            self._measure = shim.measure
+        if shim.measure is not None and (measure := shim.counting()) is not None:
+            self._measure = measure
             self._started = time.perf_counter()
 
     def stored(self, partition: int, offset: int | None, timestamp: int | None, kind: int | None) -> None:
@@ -93,13 +93,13 @@ class Send:
             # Asking with exception() would silence asyncio's "exception was never retrieved".
             error = getattr(future, "_exception", None)
             if error is not None:
-                self._sender.answered(getattr(error, "errno", 0))
+                self._sender.refused(getattr(error, "errno", None))
                 self.fail(error)
                 return
             found = future.result()
             if found is None:
                 # Sent with acks=0: the broker says nothing.
-                self._sender.answered(None)
+                self._sender.proven = True
                 self.end()
                 return
             self.stored(found.partition, found.offset, found.timestamp, found.timestamp_type)

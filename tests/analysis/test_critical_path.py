@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater_analysis.commands.path_drawing import step_mark
-from headwater_analysis.critical_path.aggregate import quantile, steps
+from headwater_analysis.critical_path.aggregate import steps
 from headwater_analysis.critical_path.asking import a_run
 from headwater_analysis.critical_path.graph import build
 from headwater_analysis.critical_path.segments import KINDS, Step
 from headwater_analysis.critical_path.walk import path
+from headwater_analysis.quantiles import quantile
 from path_stories import MS, Story, a_random_flow, told
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater_analysis.critical_path.aggregate import quantile
 from headwater_analysis.critical_path.graph import Graph, build
 from headwater_analysis.critical_path.lanes import Delivery, Lanes, lanes
 from headwater_analysis.critical_path.recompute import Recomputation, Recomputed
 from headwater_analysis.critical_path.walk import path
 from headwater_analysis.critical_path.what_if import Factor, WhatIfError, parse
+from headwater_analysis.quantiles import quantile
 from path_stories import MS, Story, a_random_flow, told
 
 

@@ -23,8 +23,8 @@ def test_prefix_ids_are_the_agreed_ones(vector: dict[str, str]) -> None:
 
 def test_the_header_is_read_as_it_is_written() -> None:
     lineage = ctx.Lineage("0123456789abcdef", 3, 1_795_000_000_000, "fedcba9876543210")
-    assert lineage.text() == "1;0123456789abcdef;3;mwm0nk74;fedcba9876543210"
-    assert ctx.parse(lineage.text()) == lineage
+    assert ctx.written(*lineage) == "1;0123456789abcdef;3;mwm0nk74;fedcba9876543210"
+    assert ctx.parse(ctx.written(*lineage)) == lineage
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headwater_analysis.errors import UsageError
+from headwater_analysis.quantiles import quantile
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
@@ -88,10 +89,10 @@ def _of_pathway(
         of_batches(*rates), tolerance, more_is_better=True,
     )  # fmt: skip
     enough = min(first.flows, second.flows) >= FLOWS_AT_LEAST
-    for name, quantile in (("total_p50", 0.5), ("total_p95", 0.95)):
-        difference = of_quantiles(first.totals, second.totals, quantile) if enough else None
-        low, high = _quantile(first.totals, quantile), _quantile(second.totals, quantile)
-        yield _judged(what, name, low, high, difference, tolerance)
+    for name, at in (("total_p50", 0.5), ("total_p95", 0.95)):
+        difference = of_quantiles(first.totals, second.totals, at) if enough else None
+        values = quantile(first.totals, at), quantile(second.totals, at)
+        yield _judged(what, name, *values, difference, tolerance)
     shares = [side.errors / side.flows if side.flows else None for side in (first, second)]
     counted = (first.errors, first.flows), (second.errors, second.flows)
     yield _judged(what, "errors", shares[0], shares[1], of_shares(*counted) if enough else None, tolerance)
@@ -120,7 +121,7 @@ def _judged(
 
 def _flows(source: Source, window: Window) -> dict[str, _Side]:
     term, params = window.where("started_at")
-    span = (window.to_ns or 0) - (window.from_ns or 0)
+    span = _length_ns(window)
     rows: list[tuple[Any, ...]] = source.query(
         f"""with chosen as (
             select concat(entry_service, ' ', entry_name) as what, flow_id, total_ms, status,
@@ -144,7 +145,7 @@ def _flows(source: Source, window: Window) -> dict[str, _Side]:
 
 def _lags(source: Source, window: Window) -> dict[str, tuple[float, ...]]:
     term, params = window.where("sampled_at")
-    span = (window.to_ns or 0) - (window.from_ns or 0)
+    span = _length_ns(window)
     rows = source.query(
         f"""with polled as (
             select concat(consumer_group, ' on ', topic) as what, sampled_at, max(lag_seconds) as lag
@@ -159,14 +160,14 @@ def _lags(source: Source, window: Window) -> dict[str, tuple[float, ...]]:
     return {str(what): tuple(lags) for what, lags in rows}
 
 
+def _length_ns(window: Window) -> int:
+    """Of a window that ``compare`` has looked at, which is closed."""
+    return (window.to_ns or 0) - (window.from_ns or 0)
+
+
 def _minutes(window: Window) -> float:
-    return ((window.to_ns or 0) - (window.from_ns or 0)) / 60e9
+    return _length_ns(window) / 60e9
 
 
 def _average(values: tuple[float, ...]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _quantile(values: tuple[float, ...], quantile: float) -> float | None:
-    ordered = sorted(values)
-    return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)] if ordered else None

@@ -10,7 +10,7 @@ from headwater_analysis import format as fmt
 from headwater_analysis.flows import FlowDetail, HopRow
 from headwater_analysis.layout.sequence import Step, sequence
 
-from .printing import console, empty, plain, print_table, status_text
+from .printing import console, cut, empty, plain, print_table, status_text
 
 TIME = 9
 """Characters of the times on the left."""
@@ -33,8 +33,7 @@ def draw_sequence(detail: FlowDetail, width: int, ascii_only: bool = False) -> I
     marks = _Marks(ascii_only)
     head = Text(" " * TIME)
     for one in found.participants:
-        name = plain(one.name).plain
-        name = name if len(name) < room else name[: room - 2] + "…"
+        name = cut(one.name, room - 1)
         style = "reverse" if one.kind == "topic" else f"bold {fmt.service_colour(one.name)}"
         head.append(name, style=style).append(" " * (room - len(name)))
     yield head

@@ -9,11 +9,10 @@ from rich.text import Text
 from headwater_analysis import format as fmt
 from headwater_analysis.ledger import STATES, UNKNOWN, Count, LedgerRow, listed
 
-from .printing import count_of, plain, status_text
+from .printing import TONES, count_of, plain, status_text
 
 PICTURES = 12
 """Topics and groups drawn, the worst first; the rest is counted."""
-_TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quiet": "dim"}
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -59,7 +58,7 @@ def _bar(one: Count, total: int, width: int) -> Text:
     line = Text(
         f"  {state.glyph} {state.word:<14}{fmt.count(one.messages):>10} {fmt.ratio(one.messages / total):>6} "
     )
-    line.append(bar, _TONES[state.tone])
+    line.append(bar, TONES[state.tone])
     if notes:
         line.append(f" {', '.join(notes)}", "red")
     return line

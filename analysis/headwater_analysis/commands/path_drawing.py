@@ -9,7 +9,7 @@ from headwater_analysis import format as fmt
 from headwater_analysis.critical_path.asking import CriticalPath
 from headwater_analysis.critical_path.segments import Run, Segment, Step
 
-from .printing import count_of, plain
+from .printing import count_of, cut
 
 MOST_ROWS = 40
 """Segments drawn each for itself; of more, neighbours that are short are drawn as one."""
@@ -100,7 +100,7 @@ def _run(run: Run, number: int, width: int, marks: dict[str, str]) -> Iterator[T
     cells = width - labels - NUMBERS
     whole = max(run.ended_ns - run.started_ns, 1)
     for row in _rows(run.segments):
-        line = plain(_fitted(row.label, labels - 1))
+        line = Text(cut(row.label, labels - 1).ljust(labels - 1))
         line.append(" ")
         first = min(int((row.from_ns - run.started_ns) / whole * cells), cells - 1)
         last = max(int((row.to_ns - run.started_ns) / whole * cells), first + 1)
@@ -121,8 +121,8 @@ def _beside(run: Run, width: int) -> Iterator[Text]:
     yield Text("not on the path, and how much later it could have ended:", style="dim")
     for slack in run.off_path[:MOST_BESIDE]:
         times = f" x{slack.spans}" if slack.spans > 1 else ""
-        label = _fitted(f"{slack.step}{times}", width - 2 * NUMBERS - 2)
-        line = plain(f"  {label}")
+        room = width - 2 * NUMBERS - 2
+        line = Text(f"  {cut(f'{slack.step}{times}', room).ljust(room)}")
         line.append(
             f"{fmt.duration_ms(slack.duration_ms):>{NUMBERS}}{fmt.duration_ms(slack.slack_ms):>{NUMBERS}}",
             "dim",
@@ -170,9 +170,3 @@ def _row(segment: Segment) -> _Row:
         f"{segment.step}{attempt}{skewed}", segment.kind, segment.step.service, segment.from_ns, segment.to_ns,
         segment.skewed,
     )  # fmt: skip
-
-
-def _fitted(label: str, width: int) -> str:
-    """Exactly so wide; of what is too long, the end gives way."""
-    text = plain(label).plain
-    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"

@@ -18,7 +18,7 @@ from headwater_analysis.settings import Settings, note
 from headwater_analysis.source import Source, open_source
 
 _CONTROLS = {code: "�" for code in (*range(32), *range(127, 160))} | {9: " ", 10: "⏎"}
-_TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quiet": "dim"}
+TONES = {"good": "green", "busy": "cyan", "warn": "yellow", "bad": "red", "quiet": "dim"}
 
 
 def opened(settings: Settings) -> "closing[Source]":
@@ -74,10 +74,16 @@ def plain(cell: str | Text) -> Text:
     return Text(cell.plain.translate(_CONTROLS), style=cell.style)
 
 
+def cut(text: str, width: int) -> str:
+    """Text as `plain` gives it, at most so many characters; of what is longer, the end gives way to a mark."""
+    shown = plain(text).plain
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
 def status_text(status: str | None) -> Text:
     """Glyph and word of a status, coloured."""
     state = fmt.state(status)
-    return Text(f"{state.glyph} {state.word}", style=_TONES[state.tone])
+    return Text(f"{state.glyph} {state.word}", style=TONES[state.tone])
 
 
 def when(ns: int | None) -> str:

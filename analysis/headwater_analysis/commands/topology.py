@@ -13,7 +13,7 @@ from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, 
 from headwater_analysis.topology import Reads, Sends, Topology
 from headwater_analysis.window import Window
 
-from .printing import console, empty, opened, plain, print_json, status_text
+from .printing import console, cut, empty, opened, print_json, status_text
 
 BARS = " ▁▂▃▄▅▆▇█"
 
@@ -69,7 +69,7 @@ def _block(topic: str, found: Topology, width: int) -> Iterator[Text]:
     side = max(min((width - 44) // 3, 28), 10)
     for at in range(max(len(sends), len(reads), 1)):
         line = _sender(sends[at] if at < len(sends) else None, at, len(sends), side)
-        name = _cut(topic, side) if at == 0 else ""
+        name = cut(topic, side) if at == 0 else ""
         line.append(name.center(side), style="bold reverse" if name else "")
         line.append_text(_reader(reads[at] if at < len(reads) else None, at, len(reads), side))
         line.rstrip()
@@ -82,7 +82,7 @@ def _sender(one: Sends | None, at: int, of: int, side: int) -> Text:
         return Text(" " * (side + 12))
     rate = _rate(one.per_second)
     joint = "▶" if at == 0 else "┘" if at == of - 1 else "┤"
-    line = Text(_cut(one.service, side).rjust(side), style=fmt.service_colour(one.service))
+    line = Text(cut(one.service, side).rjust(side), style=fmt.service_colour(one.service))
     return line.append(
         f" {rate:─>9} {joint}" if at else f" {rate:─>9}─{joint}", style="red" if one.errors else ""
     )
@@ -94,14 +94,14 @@ def _reader(one: Reads | None, at: int, of: int, side: int) -> Text:
     joint = "─" if at == 0 else "└" if at == of - 1 else "├"
     line = Text(f"{joint}{_rate(one.per_second):─>9}▶ ", style="red" if one.errors else "")
     if one.service is None:
-        line.append(_cut(f"[{one.consumer_group}]", side).ljust(side), style="dim")
+        line.append(cut(f"[{one.consumer_group}]", side).ljust(side), style="dim")
     else:
         named = (
             one.service
             if one.consumer_group in (None, one.service)
             else f"{one.service} ({one.consumer_group})"
         )
-        line.append(_cut(named, side).ljust(side), style=fmt.service_colour(one.service))
+        line.append(cut(named, side).ljust(side), style=fmt.service_colour(one.service))
     if one.messages:
         line.append(f" {_bars(one.ages)} p95 {fmt.duration_ms(one.wait_p95_ms)}")
     if one.status is not None:
@@ -123,8 +123,3 @@ def _rate(per_second: float) -> str:
 def _bars(counts: tuple[int, ...]) -> str:
     most = max(counts, default=0) or 1
     return "".join(BARS[-(-count * (len(BARS) - 1) // most)] for count in counts)
-
-
-def _cut(text: str, width: int) -> str:
-    shown = plain(text).plain
-    return shown if len(shown) <= width else shown[: width - 1] + "…"

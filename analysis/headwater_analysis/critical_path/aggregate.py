@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headwater_analysis.quantiles import quantile
+
 from .segments import Run, Step
 
 
@@ -24,17 +26,6 @@ class StepRow:
     """Flows that have it beside their path."""
     slack_p50_ms: float | None
     """How much later it could have come in those without the flow taking longer; None where there are none."""
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """The quantile, between neighbours in proportion as DuckDB's quantile_cont; None of nothing."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = (len(ordered) - 1) * share
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def steps(runs: Sequence[Run]) -> tuple[StepRow, ...]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.flows import EdgeRow, FlowDetail, HopRow, NotFound, SpanRow, load_flow
 from headwater_analysis.pathways import PathwayRow, pathway
+from headwater_analysis.quantiles import quantile
 from headwater_analysis.rows import select
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
-from .aggregate import StepRow, quantile, steps
+from .aggregate import StepRow, steps
 from .causes import Key
 from .graph import Graph, build
 from .lanes import Delivery, Lanes, lanes

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from headwater_analysis.flows import EdgeRow, HopRow, SpanRow
+from headwater_analysis.flows import SENDS, EdgeRow, HopRow, SpanRow
 
 Key = tuple[str, str]
 """Trace id and span id."""
-_SENDS = ("send", "publish", "create")
 
 
 class Arrival(NamedTuple):
@@ -46,7 +45,7 @@ class Causes:
 
 def is_send(span: SpanRow) -> bool:
     """Whether a span's own time is that of sending."""
-    return span.operation in _SENDS or (span.operation is None and span.kind == "producer")
+    return span.operation in SENDS or (span.operation is None and span.kind == "producer")
 
 
 def found(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headwater_analysis.flows import FlowDetail, HopRow, SpanRow
+from headwater_analysis.flows import SENDS, FlowDetail, HopRow, SpanRow
 
 STEPS_AT_MOST = 500
 
@@ -68,7 +68,7 @@ def sequence(detail: FlowDetail) -> Sequence:
         if hop is not None:
             topic = Participant("topic", hop.topic)
             raw.append((span.started_ns, span.span_id, topic, service, span, hop, "deliver"))
-        elif span.operation in ("send", "publish", "create") and span.topic is not None:
+        elif span.operation in SENDS and span.topic is not None:
             topic = Participant("topic", span.topic)
             raw.append((span.started_ns, span.span_id, service, topic, span, None, "send"))
         elif span.operation in ("receive", "settle"):

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from headwater_analysis.flows import FlowDetail, HopRow, SpanRow
+from headwater_analysis.flows import SENDS, FlowDetail, HopRow, SpanRow
 
 from .elastic_axis import Axis, mostly_idle
 
@@ -118,7 +118,7 @@ def path(detail: FlowDetail) -> tuple[str, ...]:
     """
     seen: list[str] = []
     for span in sorted(detail.spans, key=lambda one: (one.started_ns, one.span_id)):
-        for name in (span.service, span.topic if span.operation in ("send", "publish", "create") else None):
+        for name in (span.service, span.topic if span.operation in SENDS else None):
             if name and name not in seen:
                 seen.append(name)
     return tuple(seen)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from headwater_analysis.errors import Unavailable, UsageError
-from headwater_analysis.remote import trusting
+from headwater_analysis.remote import connection_to, trusting
 
 from .requests import halves
 
@@ -38,14 +38,8 @@ class Door:
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            tls = trusting(tls_ca, parts.hostname)
-            self._connection = http.client.HTTPSConnection(
-                parts.hostname, port, timeout=TIMEOUT_SECONDS, context=tls
-            )
-        else:
-            self._connection = http.client.HTTPConnection(parts.hostname, port, timeout=TIMEOUT_SECONDS)
+        tls = trusting(tls_ca, parts.hostname) if parts.scheme == "https" else None
+        self._connection = connection_to(parts, tls, TIMEOUT_SECONDS)
 
     def send(self, body: bytes, spans: int, pause: Callable[[float], None] = time.sleep) -> int:
         """Sends a request, in parts where it is too large; how many of its spans were refused. Raises Unavailable."""

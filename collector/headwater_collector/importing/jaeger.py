@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .spans import ERROR, KINDS, Json, Read, attributes, grouped, span_id, trace_id
+from .spans import ERROR, INCOMPLETE, KINDS, Json, Read, attributes, grouped, span_id, times, trace_id
 
 
 def read(traces: Any) -> Read:
@@ -17,7 +17,7 @@ def read(traces: Any) -> Read:
             try:
                 spans.append((_resource(processes.get(span.get("processID")) or {}), _span(span)))
             except (KeyError, TypeError, ValueError, AttributeError):
-                found.skip("without a trace id, an id or a time")
+                found.skip(INCOMPLETE)
     found.resource_spans = grouped(spans)
     return found
 
@@ -35,7 +35,6 @@ def _span(span: Json) -> Json:
     said = _tags(span.get("tags"))
     kind = KINDS.get(str(said.pop("span.kind", "internal")).upper(), KINDS["INTERNAL"])
     failed = said.get("error") in (True, "true") or said.pop("otel.status_code", None) == "ERROR"
-    started = int(span["startTime"]) * 1000
     before, links = None, []
     for reference in span.get("references") or ():
         its_trace, its_span = trace_id(reference["traceID"]), span_id(reference["spanID"])
@@ -55,8 +54,7 @@ def _span(span: Json) -> Json:
         "parentSpanId": before or "",
         "name": str(span.get("operationName") or "unknown"),
         "kind": kind,
-        "startTimeUnixNano": str(started),
-        "endTimeUnixNano": str(started + int(span.get("duration") or 0) * 1000),
+        **times(span["startTime"], span.get("duration")),
         "attributes": attributes(said),
         "events": events,
         "links": links,

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
-OK, ERROR = 1, 2
+ERROR = 2
+"""Code of a status."""
+INCOMPLETE = "without a trace id, an id or a time"
+"""Why a span is left out."""
 Json = dict[str, Any]
 
 
@@ -55,6 +58,13 @@ def _hex(text: str, digits: int) -> str:
     if not found or len(found) > digits or int(found, 16) == 0:
         raise ValueError(f"{text!r} is no id")
     return found.zfill(digits)
+
+
+def times(start_us: Any, duration_us: Any) -> Json:
+    """Start and end of a span whose format counts in microseconds. Raises TypeError, ValueError."""
+    started = int(start_us) * 1000
+    ended = started + int(duration_us or 0) * 1000
+    return {"startTimeUnixNano": str(started), "endTimeUnixNano": str(ended)}
 
 
 def other_id(span: str) -> str:

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 
-from .spans import KINDS, Json, Read, attributes, grouped, messaging, span_id, trace_id
+from .spans import INCOMPLETE, KINDS, Json, Read, attributes, grouped, messaging, span_id, trace_id
 
 NEEDED = ("traceid", "spanid", "operationname", "starttimeunixnano", "endtimeunixnano")
 _POD = re.compile(r"(.+?)(?:-[a-z0-9]{8,10})?-[a-z0-9]{5}")
@@ -33,7 +33,7 @@ def read(text: str) -> Read:
         try:
             spans.append((_resource(row), _span(row)))
         except ValueError:
-            found.skip("without a trace id, an id or a time")
+            found.skip(INCOMPLETE)
     found.resource_spans = grouped(spans)
     return found
 

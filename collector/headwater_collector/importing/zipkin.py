@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .spans import ERROR, KINDS, Json, Read, attributes, grouped, messaging, other_id, span_id, trace_id
+from .spans import (
+    ERROR,
+    INCOMPLETE,
+    KINDS,
+    Json,
+    Read,
+    attributes,
+    grouped,
+    messaging,
+    other_id,
+    span_id,
+    times,
+    trace_id,
+)
 
 DESTINATIONS = {
     "kafka.topic": "kafka",
@@ -33,9 +46,9 @@ def _looked_at(span: Any, found: Read) -> bool:
         trace_id(span["traceId"]), span_id(span["id"])
         if span.get("parentId"):
             span_id(span["parentId"])
-        int(span["timestamp"]), int(span.get("duration") or 0)
+        times(span["timestamp"], span.get("duration"))
     except (KeyError, TypeError, ValueError, AttributeError):
-        found.skip("without a trace id, an id or a time")
+        found.skip(INCOMPLETE)
         return False
     return True
 
@@ -45,7 +58,6 @@ def _service(span: Json) -> str:
 
 
 def _span(span: Json, served: dict[tuple[str, str], str]) -> Json:
-    started = int(span["timestamp"]) * 1000
     kind = KINDS.get(str(span.get("kind")), KINDS["INTERNAL"])
     tags = {str(key): value for key, value in (span.get("tags") or {}).items()}
     place = span["traceId"], span["id"]
@@ -77,8 +89,7 @@ def _span(span: Json, served: dict[tuple[str, str], str]) -> Json:
         "parentSpanId": span_id(parent) if parent else "",
         "name": str(span.get("name") or "unknown"),
         "kind": kind,
-        "startTimeUnixNano": str(started),
-        "endTimeUnixNano": str(started + int(span.get("duration") or 0) * 1000),
+        **times(span["timestamp"], span.get("duration")),
         "attributes": attributes(said),
         "events": events,
         "status": status,
