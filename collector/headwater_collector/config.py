@@ -95,7 +95,7 @@ OPTIONS = (
     ),
     Option(
         "keep-notable-days",
-        "The same for flows with errors or dead letters and for slow ones: a bug is looked for weeks later.",
+        "The same for flows with errors or dead letters, slow ones, and offsets: a bug is looked for weeks later.",
         28.0,
         "number",
         metavar="DAYS",
