@@ -14,7 +14,12 @@ from .snapshot import Partition, Snapshot
 from .tracker import Tracker
 
 ENDS_REMEMBERED_SECONDS = 3 * 3600.0
-_OWN = ("lag_now", "group_health_now")
+_OWN = {
+    "lag_now": "lag readable_lag lag_seconds lag_method lag_error_seconds in_rate out_rate drain_seconds",
+    "group_health_now": "lag lag_seconds lag_method lag_error_seconds in_rate out_rate",
+}
+"""Tables of the present answers, and what of them nobody knows while the cluster is away; offsets stay as the last
+that were seen, at `sampled_at`."""
 
 
 def write_poll(
@@ -70,10 +75,11 @@ def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason:
     def work(writer: Writer) -> None:
         writer.replace("cluster_rows", [row], name=config.name)
         if cluster is not None:
-            for table in _OWN:
+            for table, unknown in _OWN.items():
+                nothing = ", ".join(f"{column} = NULL" for column in unknown.split())
                 writer.execute(
                     f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
-                    "status = 'unknown', evidence = ? WHERE cluster = ?",
+                    f"status = 'unknown', evidence = ?, {nothing} WHERE cluster = ?",
                     [moment(now), f"the cluster could not be read: {reason}", cluster],
                 )
         for relation in ("clusters", "lag", "group_health"):
