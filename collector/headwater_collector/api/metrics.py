@@ -100,6 +100,29 @@ def lines(state: Mapping[str, Any]) -> Iterator[str]:
         numbers = {one.get("name"): one[key] for one in clusters if key in one}
         yield from _labelled(f"{key}_total", "counter", text, "cluster", numbers)
 
+    yield from _alerts(state.get("alerts") or {})
+
+
+def _alerts(alerts: Mapping[str, Any]) -> Iterator[str]:
+    rules = alerts.get("rules") or ()
+    rows: Rows = [
+        (
+            (("rule", rule["name"]), ("severity", rule["severity"]), ("state", one)),
+            sum(alert["state"] == one for alert in rule["alerts"]),
+        )
+        for rule in rules
+        for one in ("pending", "firing")
+    ]
+    yield from _family("alerts", "gauge", "Alerts of a rule that are pending or firing.", rows)
+    broken = {rule["name"]: rule["error"] is not None for rule in rules}
+    yield from _labelled("alert_rule_failing", "gauge", "1 while a rule cannot be asked.", "rule", broken)
+    for key, text in (
+        ("sent", "Messages that a webhook took."),
+        ("failed", "Messages that it did not take."),
+    ):
+        numbers = {hook["name"]: hook[key] for hook in alerts.get("webhooks") or ()}
+        yield from _labelled(f"alert_messages_{key}_total", "counter", text, "webhook", numbers)
+
 
 def _labelled(name: str, kind: str, text: str, label: str, values: Mapping[Any, float]) -> Iterator[str]:
     if values:
