@@ -75,17 +75,24 @@ def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason:
     def work(writer: Writer) -> None:
         writer.replace("cluster_rows", [row], name=config.name)
         if cluster is not None:
-            for table, unknown in _OWN.items():
-                nothing = ", ".join(f"{column} = NULL" for column in unknown.split())
-                writer.execute(
-                    f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
-                    f"status = 'unknown', evidence = ?, {nothing} WHERE cluster = ?",
-                    [moment(now), f"the cluster could not be read: {reason}", cluster],
-                )
-        for relation in ("clusters", "lag", "group_health"):
-            writer.changed(relation, int(now * 1e9), int(now * 1e9))
+            unknown_now(writer, cluster, f"the cluster could not be read: {reason}")
+        writer.changed("clusters", int(now * 1e9), int(now * 1e9))
 
     store.write(work)
+
+
+def unknown_now(writer: Writer, cluster: str | None, evidence: str) -> None:
+    """Nothing is heard of a cluster's groups: their numbers are unknown, and not what they were."""
+    now = time.time()
+    for table, unknown in _OWN.items():
+        nothing = ", ".join(f"{column} = NULL" for column in unknown.split())
+        writer.execute(
+            f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
+            f"status = 'unknown', evidence = ?, {nothing} WHERE cluster IS NOT DISTINCT FROM ?",
+            [moment(now), evidence, cluster],
+        )
+    for relation in ("lag", "group_health"):
+        writer.changed(relation, int(now * 1e9), int(now * 1e9))
 
 
 def known_cluster(store: Store, name: str) -> str | None:
