@@ -180,18 +180,18 @@ def test_times_are_utc_and_ago_compares_with_nanoseconds(store: Store) -> None:
 
 
 def test_views_are_made_anew_only_where_they_are_others(tmp_path: Path) -> None:
-    views = "select view_name, view_oid from duckdb_views() where not internal order by all"
+    views = "select view_name from duckdb_views() where not internal order by all"
     path = tmp_path / "headwater.duckdb"
     store = Store.open(path)
+    made = store.read(views)
     store.close()
     with duckdb.connect(str(path)) as connection:
-        before = connection.execute(views).fetchall()
         connection.execute("create view from_before as select 1")
     store = Store.open(path)
-    assert set(before) < set(store.read(views)), "the same views, not made again"
+    assert ("from_before",) in store.read(views), "nothing was dropped, so nothing was made again"
     store.close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("comment on table store_version is 'views of another version'")
     store = Store.open(path)
-    assert [name for name, _ in store.read(views)] == [name for name, _ in before]
+    assert store.read(views) == made
     store.close()
