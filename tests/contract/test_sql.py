@@ -98,6 +98,8 @@ MACROS = {
     "overtaken_by_offset overtaken_by_trace_id overtaken_by_span_id",
     "compensations_since('2026-01-01'::timestamp)": "topic partition message_offset service sent_at trace_id span_id "
     "flow_id pathway_id entry_service entry_name event_id of_topic of_partition of_offset",
+    "message_counts(interval 1 minute, '2026-01-01'::timestamp)": "counted_at service direction cluster topic "
+    "consumer_group prefix_id messages errors send_p95_ms wait_p95_ms work_p95_ms latencies",
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
 }

@@ -47,6 +47,10 @@ EXAMPLES: dict[str, str] = {
     "learned_successors_since": "from learned_successors_since('orders', NULL, ago(interval 1 day))",
     "out_of_order_since": "from out_of_order_since(NULL, NULL, ago(interval 1 hour))",
     "compensations_since": "from compensations_since(ago(interval 1 day))",
+    "message_counts": "select counted_at, topic, consumer_group, sum(messages) as messages "
+    "from message_counts(interval 1 minute, ago(interval 1 hour)) where direction = 'in' group by all order by all",
+    "sketch_quantile_ms": "select topic, sketch_quantile_ms(flatten(list(latencies)), 'wait', 0.99) as p99_ms "
+    "from message_counts(interval 1 hour, ago(interval 1 day)) group by all",
     "ago": "select count(*) as spans from spans where started_at > ago(interval 5 minutes)",
 }
 """By name; of macros a call."""
