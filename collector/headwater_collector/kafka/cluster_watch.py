@@ -14,6 +14,7 @@ from headwater_collector.store import Store
 from .answers import answer
 from .cluster_config import ClusterConfig, unreadable_records
 from .daemon_thread import in_daemon_thread
+from .hands import Hands
 from .lives import FIRST, NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
 from .poller import Poller
@@ -37,6 +38,7 @@ class ClusterWatch:
         self._interval = poll_seconds
         self._poller = Poller(config, timeout_seconds=min(LONGEST_TIMEOUT_SECONDS, max(3.0, poll_seconds)))
         self._lookup = RecordFetcher(config)
+        self._hands = Hands(store)
         self._no_records = unreadable_records(config)
         self._tracker: Tracker | None = None
         self._task: asyncio.Task[None] | None = None
@@ -147,6 +149,8 @@ class ClusterWatch:
         self.state = "degraded" if self.reason else "up"
 
     def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
+        assert self.cluster is not None
+        tracker.hands = self._hands.read(self.cluster)
         tracker.settle()
         write_poll(self._store, self.config, tracker, answer(tracker), new_lives)
 
