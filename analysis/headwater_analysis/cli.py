@@ -44,6 +44,7 @@ _HELP = (
                 'headwater pathway ID --what-if "wait x0"',
             ),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
+            ("blockers", "what groups cannot get over, down to the call", "headwater blockers"),
             ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
             ("ingest", "is what services send being kept", "headwater ingest"),

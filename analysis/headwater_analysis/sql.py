@@ -29,7 +29,7 @@ class SqlObject:
 PUBLIC_RELATIONS: tuple[str, ...] = (
     "spans", "span_links", "span_events", "messages", "deliveries", "hops", "flows", "pathways",
     "offset_samples", "commit_samples", "group_samples", "lag", "group_health",
-    "in_flight", "flow_counts", "messaging_metrics", "pathway_history",
+    "in_flight", "blockers", "flow_counts", "messaging_metrics", "pathway_history",
     "ledger", "learned_limits", "learned_successors",
     "dead_letters", "failure_groups", "services", "clusters", "ingest_health", "relation_columns",
 )  # fmt: skip

@@ -53,6 +53,10 @@ COLUMNS = {
     "oldest_unstored_seconds last_error started_at version",
     "in_flight": "cluster topic partition message_offset consumer_group service instance since held_seconds "
     "sampled_at",
+    "blockers": "cluster consumer_group topic partition status evidence since message_offset assumed committed lag "
+    "waiting_behind lag_seconds member sent_at sent_by size key_hash event_id flow_id deliveries failures attempt "
+    "first_delivery_at last_delivery_at last_status error_type service trace_id span_id held_since held_seconds "
+    "send_trace_id",
     "flow_counts": "sampled_at counted_since service instance server direction cluster topic partition "
     "consumer_group prefix_id messages errors highest_offset latencies",
     "messaging_metrics": "sampled_at counted_since service instance metric unit delta operation cluster topic "

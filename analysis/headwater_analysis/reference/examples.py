@@ -15,6 +15,7 @@ EXAMPLES: dict[str, str] = {
     "lag": "select consumer_group, topic, partition, lag, lag_seconds, status, evidence from lag order by lag desc",
     "group_health": "select consumer_group, topic, status, evidence from group_health where status != 'ok'",
     "in_flight": "select service, topic, partition, message_offset, held_seconds from in_flight",
+    "blockers": "select topic, partition, consumer_group, status, message_offset, failures, error_type from blockers",
     "flow_counts": "select service, direction, topic, max(messages) as messages from flow_counts group by all",
     "messaging_metrics": "select service, metric, count(*) as points from messaging_metrics group by all",
     "pathway_history": "select entry_name, hour, flows, total_p95_ms from pathway_history order by hour",
