@@ -66,7 +66,7 @@ def in_hand(folder: Path, *spans: told.Told) -> list[tuple[Any, ...]]:
     store = told.a_store(folder, spans)
     found = store.read(
         "select cluster, consumer_group, message_offset, service, failures, error_type, last_offset "
-        "from messages_in_hand(make_timestamp_ns(?)) order by message_offset",
+        "from messages_in_hand(make_timestamp_ns(?), 1) order by message_offset",
         [told.at(-1000)],
     )
     store.close()

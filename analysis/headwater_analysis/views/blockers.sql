@@ -16,7 +16,7 @@ with ranked as (
 ), in_hand as (
     select s.cluster, s.consumer_group, s.topic, s.partition, h.message_offset, h.held_since, h.held_seconds, h.service
     from stuck s
-    join messages_in_hand(ago(interval 5 minutes)) h on h.cluster is not distinct from s.cluster
+    join messages_in_hand(ago(interval 5 minutes), 1) h on h.cluster is not distinct from s.cluster
         and h.topic = s.topic and h.partition = s.partition and h.consumer_group = s.consumer_group
     where h.held_seconds is not null or (h.failures >= 3 and h.last_offset <= h.message_offset)
         or h.message_offset >= coalesce(s.committed, h.message_offset)

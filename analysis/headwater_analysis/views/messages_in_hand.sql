@@ -1,12 +1,11 @@
--- Messages that a group may not get over: held by a handler by its last report, or begun again and again since a
--- time, with an error each time. Few, since only errors are grouped; what led on to a retry or a dead letter is left
+-- Messages that a group may not get over: held by a handler by its last report, or begun so many times at least since
+-- a time, with an error each time. Few, since only errors are grouped; what led on to a retry or a dead letter is left
 -- out. last_offset: of the delivery of this partition that the group began last, which shows whether it went on.
-create macro messages_in_hand(begun_since) as table
-with begun as (
+create macro messages_in_hand(begun_since, least_failures) as table
+with begun as not materialized (
     select
         coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster, h.topic, h.partition, h.message_offset,
-        h.consumer_group, h.consumer_service as service, h.trace_id, h.span_id, h.started_at, h.ended_at, h.status,
-        h.error_type
+        h.consumer_group, h.consumer_service as service, h.started_at, h.status, h.error_type
     from hop_rows h
     cross join topic_knowledge k
     where h.received_at >= begun_since::timestamp_ns and h.started_at >= begun_since::timestamp_ns
@@ -14,12 +13,12 @@ with begun as (
 ), failed as (
     select
         cluster, topic, partition, message_offset, consumer_group, count(*) as failures,
-        min(started_at) as first_at, max(started_at) as last_at, max(ended_at) as last_ended_at,
-        arg_max(service, started_at) as service, arg_max(trace_id, started_at) as trace_id,
-        arg_max(span_id, started_at) as span_id, arg_max(error_type, started_at) as error_type
+        min(started_at) as first_at, max(started_at) as last_at, arg_max(service, started_at) as service,
+        arg_max(error_type, started_at) as error_type
     from begun
     where status = 'error'
     group by all
+    having count(*) >= least_failures
 ), unfinished as (
     select f.*
     from failed f
@@ -57,7 +56,7 @@ select
     coalesce(h.partition, u.partition) as partition, coalesce(h.message_offset, u.message_offset) as message_offset,
     coalesce(h.consumer_group, u.consumer_group) as consumer_group, coalesce(h.service, u.service) as service,
     h.since as held_since, h.held_seconds, coalesce(u.failures, 0) as failures, u.first_at, u.last_at,
-    u.last_ended_at, u.error_type, u.trace_id, u.span_id, n.last_offset
+    u.error_type, n.last_offset
 from held h
 full join unfinished u on u.cluster is not distinct from h.cluster and u.topic = h.topic
     and u.partition = h.partition and u.message_offset = h.message_offset and u.consumer_group = h.consumer_group

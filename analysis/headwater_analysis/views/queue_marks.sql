@@ -36,17 +36,18 @@ with lags as (
     group by all
 ), handled as (
     select h.topic, h.consumer_group, h.wait_ns / 1e6 as wait_ms, elapsed_ns(h.started_at, h.ended_at) / 1e6 as work_ms,
-        ntile(2) over (partition by h.topic, h.consumer_group order by h.started_at) as half
+        h.started_at >= ago(interval 150 seconds) as late
     from hop_rows h
     semi join behind b on b.topic = h.topic and b.consumer_group = h.consumer_group
     where h.received_at >= ago(interval 5 minutes) and h.started_at >= ago(interval 5 minutes)
 ), trends as (
-    select topic, consumer_group, median(wait_ms) filter (half = 1) as wait_before,
-        median(wait_ms) filter (half = 2) as wait_after, median(work_ms) filter (half = 1) as work_before,
-        median(work_ms) filter (half = 2) as work_after
+    select topic, consumer_group, median(wait_ms) filter (not late) as wait_before,
+        median(wait_ms) filter (late) as wait_after, median(work_ms) filter (not late) as work_before,
+        median(work_ms) filter (late) as work_after
     from handled
     group by all
-    having count(*) >= 40 and wait_after > 1.5 * wait_before and work_after < 1.2 * work_before
+    having least(count(*) filter (late), count(*) filter (not late)) >= 20
+        and wait_after > 1.5 * wait_before and work_after < 1.2 * work_before
 )
 select cluster, consumer_group, topic, 'skewed' as mark, partition,
     format('partition {} holds {:.0f} % of the lag of {:,}', partition, 100 * most / lag, lag::bigint) as evidence

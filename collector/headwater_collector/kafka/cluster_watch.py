@@ -19,6 +19,7 @@ from .lives import FIRST, NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
 from .poller import Poller
 from .record_fetcher import RecordFetcher
+from .sent_times import sent_times
 from .snapshot import Snapshot
 from .tracker import Tracker
 
@@ -150,6 +151,8 @@ class ClusterWatch:
 
     def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
         assert self.cluster is not None
+        if not self.reads_records:
+            tracker.sent = sent_times(self._store, self.cluster, islice(tracker.wanted(), LOOKUPS_PER_POLL))
         tracker.hands = self._hands.read(self.cluster)
         tracker.settle()
         write_poll(self._store, self.config, tracker, answer(tracker), new_lives)

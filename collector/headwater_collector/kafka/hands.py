@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from headwater_analysis.health_hand import UNLEARNED_LIMIT_SECONDS, Hand
+from headwater_analysis.health_hand import LEAST_FAILURES, UNLEARNED_LIMIT_SECONDS, Hand
 from headwater_analysis.health_window import LEAST_PATIENCE_SECONDS, WINDOW_SECONDS
 from headwater_collector.store import Store
 
@@ -16,7 +16,7 @@ MOST_HANDS = 2000  # of one poll; the lowest offsets first
 _HANDS = """
 select consumer_group, topic, partition, message_offset, service, held_seconds, failures, epoch(first_at),
     epoch(last_at), error_type, last_offset
-from messages_in_hand(?)
+from messages_in_hand(?, ?)
 where cluster = ? and (held_seconds > ? or failures > 0)
 order by message_offset
 limit ?
@@ -36,7 +36,7 @@ class Hands:
         """By (group, partition)."""
         since = datetime.fromtimestamp(time.time() - WINDOW_SECONDS, UTC).replace(tzinfo=None)
         found: dict[tuple[str, Partition], list[Hand]] = {}
-        rows = self._store.read(_HANDS, [since, cluster, LEAST_PATIENCE_SECONDS, MOST_HANDS])
+        rows = self._store.read(_HANDS, [since, LEAST_FAILURES, cluster, LEAST_PATIENCE_SECONDS, MOST_HANDS])
         for group, topic, number, offset, service, held, failures, first, last, error, newest in rows:
             limit = UNLEARNED_LIMIT_SECONDS if held is None else self._limit(topic, group)
             hand = Hand(offset, service, held, limit, failures, first, last, error, newest)

@@ -7,7 +7,7 @@ from typing import Any
 from headwater_analysis.health_hand import Hand
 from headwater_analysis.health_verdicts import Standing, VerdictKeeper
 from headwater_analysis.health_window import Sample, Window
-from headwater_analysis.lag_time import RecordTime
+from headwater_analysis.lag_time import RecordTime, SentTimes
 
 from .history import GroupTrack, Life, PartitionTrack
 from .lives import Lives, NewLives
@@ -47,6 +47,8 @@ class Tracker:
         self.snapshot: Snapshot | None = None
         self.hands: Mapping[Key, Sequence[Hand]] = {}
         """What services say of the messages that they hold or fail at, as of now."""
+        self.sent: Mapping[tuple[Partition, int], SentTimes] = {}
+        """When the first unread messages were sent, where records may not be read; as of now."""
         self._isolation: dict[str, bool] = {}
         self._found: dict[tuple[Partition, int], Found] = {}
         self._standing_before: dict[Key, Standing] = {}
