@@ -23,7 +23,8 @@ class Load:
     topic: str
     status: str
     worst_partition: int | None
-    members: int | None
+    consumers: int | None
+    """Members that have partitions of this topic."""
     partitions: int
     in_rate: float | None
     """Messages a second produced."""
@@ -53,9 +54,9 @@ class Advice:
 
 def advise(load: Load, headroom: float = HEADROOM, budget_seconds: float = BUDGET_SECONDS) -> Advice:
     """The first that applies: nobody reads, something is stuck, one partition is the trouble, capacity."""
-    members = load.members
-    if not members:
-        if members is None:
+    there = load.consumers
+    if not there:
+        if there is None:
             return Advice("unknown", None, "No advice: the group's members are not known.")
         return Advice("start", None, "Nobody reads: start a consumer of this group.")
     if load.status in STUCK:
@@ -76,11 +77,11 @@ def advise(load: Load, headroom: float = HEADROOM, budget_seconds: float = BUDGE
             "No advice: what one consumer can do is not known, since the group was never behind for long in the last "
             "five minutes and too few spans tell how long handling takes.",
         )
-    return _by_capacity(load, members, load.capacity, load.in_rate * (1 + headroom), headroom, budget_seconds)
+    return _by_capacity(load, there, load.capacity, load.in_rate * (1 + headroom), headroom, budget_seconds)
 
 
 def _by_capacity(
-    load: Load, members: int, capacity: float, wanted: float, headroom: float, budget_seconds: float
+    load: Load, there: int, capacity: float, wanted: float, headroom: float, budget_seconds: float
 ) -> Advice:
     needed = max(1, math.ceil(wanted / capacity - 1e-9))
     why = (
@@ -88,9 +89,9 @@ def _by_capacity(
         f"{fmt.rate(capacity)} a consumer ({_source(load)})"
     )
     within = load.lag_seconds is not None and load.lag_seconds <= budget_seconds
-    if needed > members and within:
+    if needed > there and within:
         budget = fmt.duration_ms(budget_seconds * 1000)
-        return Advice("enough", members, f"{_of(members)} will do: lag time is within {budget} ({why}).")
+        return Advice("enough", there, f"{_of(there)} will do: lag time is within {budget} ({why}).")
     if needed > load.partitions:
         return Advice(
             "ceiling",
@@ -98,11 +99,11 @@ def _by_capacity(
             f"You are at the partition ceiling ({load.partitions}): {_of(needed)} would be needed for {why}; "
             "add partitions or make handling faster.",
         )
-    if needed > members:
-        return Advice("more", needed, f"{_of(needed)} needed, {members} there: {why}.")
-    if needed < members:
-        return Advice("fewer", needed, f"{_of(needed)} would do, {members} there: {why}.")
-    return Advice("enough", members, f"{_of(members)} will do: {why}.")
+    if needed > there:
+        return Advice("more", needed, f"{_of(needed)} needed, {there} there: {why}.")
+    if needed < there:
+        return Advice("fewer", needed, f"{_of(needed)} would do, {there} there: {why}.")
+    return Advice("enough", there, f"{_of(there)} will do: {why}.")
 
 
 def _of(consumers: int) -> str:

@@ -171,8 +171,9 @@ def advice(
     """Advice on every group on every topic, by group and topic."""
     rows = source.query(
         f"""
-        select g.cluster, c.bootstrap, g.consumer_group, g.topic, g.status, g.worst_partition, g.members,
-            g.partitions, g.in_rate, g.lag_seconds, p.capacity, p.method, p.work_ms, p.handlers,
+        select g.cluster, c.bootstrap, g.consumer_group, g.topic, g.status, g.worst_partition,
+            case when g.members is not null then p.consumers end as consumers, g.partitions, g.in_rate,
+            g.lag_seconds, p.capacity, p.method, p.work_ms, p.handlers,
             (select max(m.evidence) from queue_marks m where m.mark = 'skewed'
                 and m.cluster is not distinct from g.cluster and m.consumer_group = g.consumer_group
                 and m.topic = g.topic) as skewed,

@@ -60,8 +60,8 @@ COLUMNS = {
     "drain_forecast": "cluster consumer_group topic partition lag in_rate out_rate drain_rate drain_rate_low "
     "drain_rate_high drain_seconds drain_seconds_low drain_seconds_high retention_seconds sampled_at",
     "queue_marks": "cluster consumer_group topic mark partition evidence",
-    "group_capacity": "cluster consumer_group topic members partitions in_rate out_rate work_ms handlers busy_rate "
-    "capacity method",
+    "group_capacity": "cluster consumer_group topic members consumers partitions in_rate out_rate work_ms handlers "
+    "busy_rate method capacity",
     "rebalances": "cluster consumer_group started_at ended_at members_before members_after members_joined "
     "members_left partitions_moved assignment_before assignment_after silent_seconds lag_before lag_after "
     "handled_again reported_by longest_ms",

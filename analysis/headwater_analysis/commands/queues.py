@@ -92,7 +92,7 @@ def run_advice(argv: list[str]) -> int:
                     (
                         row.load.consumer_group,
                         row.load.topic,
-                        fmt.count(row.load.members),
+                        fmt.count(row.load.consumers),
                         fmt.count(row.load.partitions),
                         fmt.rate(row.load.in_rate),
                         row.advice.sentence,
