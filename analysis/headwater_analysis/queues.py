@@ -1,7 +1,6 @@
 """Topics and the groups that read them, each with all that one line can say of it; and advice on their consumers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import format as fmt
 from . import lag
@@ -20,6 +19,17 @@ class Mark:
     mark: str
     partition: int | None
     evidence: str
+
+
+@dataclass(frozen=True)
+class HotKey:
+    """A key that takes more than its share of a topic."""
+
+    key_hash: str
+    partition: int
+    messages: int
+    share: float
+    """Of the topic's messages of the last 15 minutes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Queue:
     hottest_share: float | None
     """Its share of what is produced."""
     marks: tuple[Mark, ...] = ()
+    hot_keys: tuple[HotKey, ...] = ()
+    """Of the topic, the hottest first; none where keys are not hashed."""
     trend: tuple[float | None, ...] = ()
     """Total lag over the window, in equal steps; None where nothing was sampled."""
 
@@ -108,20 +120,27 @@ def queues(source: Source, window: Window) -> tuple[Queue, ...]:
         hottest_partition="case when h.share > 0 then h.hottest end",
         hottest_share="h.share",
         marks="null",
+        hot_keys="null",
         trend="null",
     )
-    marks, trends = _marks(source), lag.trends(source, window)
+    marks, keys, trends = _marks(source), _hot_keys(source), lag.trends(source, window)
     return tuple(
-        _with(row, marks.get((row.cluster, row.consumer_group, row.topic), ()), trends) for row in rows
+        replace(
+            row,
+            marks=marks.get((row.cluster, row.consumer_group, row.topic), ()),
+            hot_keys=keys.get(row.topic, ()),
+            trend=trends.get((row.consumer_group, row.topic), ()),
+        )
+        for row in rows
     )
 
 
-def _with(
-    row: Queue, marks: tuple[Mark, ...], trends: Mapping[tuple[str, str], tuple[float | None, ...]]
-) -> Queue:
-    values = {name: getattr(row, name) for name in row.__dataclass_fields__}
-    trend = trends.get((row.consumer_group, row.topic), ())
-    return Queue(**{**values, "marks": marks, "trend": trend})
+def _hot_keys(source: Source) -> dict[str, tuple[HotKey, ...]]:
+    found: dict[str, tuple[HotKey, ...]] = {}
+    asked = f"from hot_keys_since(null, ago({HOT_KEYS_WINDOW})) order by topic, messages desc, key_hash"
+    for topic, *key in source.query(f"select topic, key_hash, partition, messages, share {asked}").rows:
+        found[topic] = (*found.get(topic, ()), HotKey(*key))
+    return found
 
 
 def _marks(source: Source) -> dict[tuple[str | None, str, str], tuple[Mark, ...]]:
@@ -144,6 +163,14 @@ def drain(queue: Queue) -> str:
         fmt.duration_ms((each or 0) * 1000) for each in (queue.drain_seconds_low, queue.drain_seconds_high)
     )
     return f"{fmt.duration_ms((queue.drain_seconds or 0) * 1000)} ({low} to {high}){where}"
+
+
+def hot_key(queue: Queue) -> str | None:
+    """The key that takes most of the topic, in words; None where none takes more than its share."""
+    if not queue.hot_keys:
+        return None
+    key = queue.hot_keys[0]
+    return f"key {key.key_hash} is {fmt.ratio(key.share)} of the topic's messages (partition {key.partition})"
 
 
 def retention_warning(queue: Queue) -> str | None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -114,8 +115,26 @@ def polled(collector: CollectorProcess, times: int = 2) -> None:
     collector.wait_for(counted, True, seconds=60)
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A collector that watches four groups, and the producer that has left a transaction open."""
+
+    collector: CollectorProcess
+    producer: Producer
+
+    @property
+    def where(self) -> tuple[str, str]:
+        return "--collector", f"http://{self.collector.addresses['api']}"
+
+    def blocker(self, group: str) -> dict[str, Any]:
+        done = api.headwater("blockers", "--group", group, "--json", *self.where)
+        assert done.returncode == 0, done.stderr.decode()
+        [found] = json.loads(done.stdout)
+        return dict(found)
+
+
 @pytest.fixture(scope="module")
-def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorProcess]:
+def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A collector that watches four groups, each blocked by something else."""
     topics = {name: kafka.create_topic(f"blk-{name}", 1) for name in ("poison", "hung", "dead", "open")}
     for topic in topics.values():
@@ -150,21 +169,11 @@ def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert collector.send(hung(cluster, topics["hung"], 4)[1], signal="metrics").status == 200
         judged = "select count(*) from blockers where topic like 'blk-%' and status in ('blocked', 'frozen', 'stalled')"
         collector.wait_for(judged, 4, seconds=90)
-        yield collector
-        producer.abort_transaction(30)
+        yield Watched(collector, producer)
 
 
-def document(collector: CollectorProcess, group: str) -> dict[str, Any]:
-    done = api.headwater(
-        "blockers", "--group", group, "--json", "--collector", f"http://{collector.addresses['api']}"
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    [found] = json.loads(done.stdout)
-    return dict(found)
-
-
-def test_a_poison_message_is_named_with_its_span_and_error(asked: CollectorProcess) -> None:
-    found = document(asked, "poison-group")
+def test_a_poison_message_is_named_with_its_span_and_error(asked: Watched) -> None:
+    found = asked.blocker("poison-group")
     chain, call = found["chain"], found["culprit"]
     assert (chain["status"], chain["message_offset"], chain["assumed"]) == ("blocked", 4, False)
     assert "offset 4 was begun 4 times" in chain["evidence"]
@@ -177,8 +186,8 @@ def test_a_poison_message_is_named_with_its_span_and_error(asked: CollectorProce
     assert found["missing"] is None
 
 
-def test_a_call_that_hangs_is_named_by_what_the_handler_reports(asked: CollectorProcess) -> None:
-    found = document(asked, "hung-group")
+def test_a_call_that_hangs_is_named_by_what_the_handler_reports(asked: Watched) -> None:
+    found = asked.blocker("hung-group")
     chain = found["chain"]
     assert (chain["status"], chain["message_offset"], chain["service"]) == ("blocked", 4, "inventory")
     assert "inventory has had offset 4 in flight for 1 min" in chain["evidence"]
@@ -190,9 +199,9 @@ def test_a_call_that_hangs_is_named_by_what_the_handler_reports(asked: Collector
 
 
 def test_a_dead_process_that_has_the_partition_is_named_as_far_as_anything_tells(
-    asked: CollectorProcess,
+    asked: Watched,
 ) -> None:
-    found = document(asked, "dead-group")
+    found = asked.blocker("dead-group")
     chain = found["chain"]
     assert (chain["status"], chain["message_offset"], chain["assumed"]) == ("stalled", 4, True)
     assert found["verdict"].startswith(
@@ -204,19 +213,26 @@ def test_a_dead_process_that_has_the_partition_is_named_as_far_as_anything_tells
     assert found["missing"].startswith("No delivery and no in-flight report names this message")
 
 
-def test_an_open_transaction_is_named_with_who_began_it(asked: CollectorProcess) -> None:
-    found = document(asked, "open-group")
+def test_an_open_transaction_is_named_with_who_began_it(asked: Watched) -> None:
+    found = asked.blocker("open-group")
     chain = found["chain"]
     assert (chain["status"], chain["message_offset"], chain["sent_by"]) == ("frozen", 4, "ledger")
+    assert "an open transaction at offset 4 has held back 7 offsets for " in chain["evidence"]
     assert "open-group is held up at offset 4 by an open transaction of ledger for " in found["verdict"]
 
 
-def test_people_read_the_chain_link_by_link(asked: CollectorProcess) -> None:
-    where = ("--collector", f"http://{asked.addresses['api']}")
-    done = api.headwater("blockers", "--group", "poison-group", *where, environ={"COLUMNS": "80"})
+def test_people_read_the_chain_link_by_link(asked: Watched) -> None:
+    done = api.headwater("blockers", "--group", "poison-group", *asked.where, environ={"COLUMNS": "80"})
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("✗ blocked  blk-poison/0: poison-group is on offset 4 for ")
     assert [line.split()[0] for line in lines[1:]] == ["verdict", "message", "deliveries", "call", "look"]
     assert lines[-1].split("  ")[-1].strip() == "headwater flow blk-poison@0:4"
-    nobody = api.headwater("blockers", "--group", "nobody", *where)
+    nobody = api.headwater("blockers", "--group", "nobody", *asked.where)
     assert nobody.stderr.decode().startswith("No group is named 'nobody'; there are ")
+
+
+def test_a_transaction_that_ends_thaws_its_readers(asked: Watched) -> None:
+    asked.producer.abort_transaction(30)
+    asked.collector.wait_for(
+        "select count(*) from lag where topic = 'blk-open' and status = 'frozen'", 0, seconds=60
+    )

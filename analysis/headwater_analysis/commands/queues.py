@@ -139,8 +139,9 @@ def _hottest(row: Queue) -> str:
 def _remarks(row: Queue) -> list[tuple[str, str]]:
     found = [] if row.status == "ok" else [(fmt.state(row.status).word, row.evidence or "")]
     found += [(mark.mark, mark.evidence) for mark in row.marks]
-    warning = question.retention_warning(row)
-    return [*found, ("retention", warning)] if warning else found
+    warning, key = question.retention_warning(row), question.hot_key(row)
+    found += [("retention", warning)] if warning else []
+    return [*found, ("hot key", key)] if key else found
 
 
 def _keda(rows: list[Advised], budget: float) -> None:
