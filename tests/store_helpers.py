@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,9 +109,25 @@ def fill(store: Store, *flushes: Sequence[Told]) -> None:
         store.write(lambda w, b=batch, n=number: append_spans(w, b, LogPosition(1, n)))  # type: ignore[misc]
 
 
+@functools.cache
+def _empty() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
+    """An empty store and the folder that goes with this process: making one takes longer than most tests."""
+    folder = tempfile.TemporaryDirectory()
+    path = Path(folder.name) / "empty.duckdb"
+    Store.open(path).close()
+    return path, folder
+
+
+def open_store(path: Path) -> Store:
+    """The store at ``path``, an empty one where there is none; the caller closes it."""
+    if not path.exists():
+        shutil.copyfile(_empty()[0], path)
+    return Store.open(path)
+
+
 def a_store(folder: Path, *flushes: Sequence[Told]) -> Store:
     """An open store with these flushes in it; the caller closes it."""
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     fill(store, *flushes)
     return store
 

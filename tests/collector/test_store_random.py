@@ -104,7 +104,7 @@ def stories(draw: st.DrawFn) -> list[Drawn]:
 
 def a_store(folder: Path, *flushes: list[Told]) -> Store:
     """A store that knows the topics' lives, with these flushes in it."""
-    store = Store.open(folder / "headwater.duckdb")
+    store = told.open_store(folder / "headwater.duckdb")
     for life in LIVES:
         store.write(
             lambda writer, life=life: writer.execute(  # type: ignore[misc]

@@ -71,7 +71,9 @@ def _judge_partition(
     in_rate: float | None,
 ) -> _Judged:
     group, partition = key
-    if track.quiet:  # what was said of it a poll ago holds to the letter, and costs nothing to say again
+    if (
+        track.quiet and key not in tracker.hands
+    ):  # what was said of it a poll ago holds to the letter, and costs nothing to say again
         now, verdict, time, drain_seconds = track.samples[-1], track.verdict, _CAUGHT_UP, None
         assert verdict is not None
     elif not track.samples:  # never read: only the reason is known
@@ -166,7 +168,8 @@ def _with_lag_time(tracker: Tracker, key: Key, at: float) -> tuple[Window, LagTi
     ends = tracker.partitions[partition].ends if partition in tracker.partitions else None
     if ends is None or (window.lag is not None and window.lag < 0):
         return window, LagTime(None, None, None)
-    return window, lag_time(at, window.lag, committed, ends, tracker.record(partition, committed))
+    sent = None if committed is None else tracker.sent.get((partition, committed))
+    return window, lag_time(at, window.lag, committed, ends, tracker.record(partition, committed), sent)
 
 
 def _moving(tracker: Tracker, snapshot: Snapshot) -> dict[tuple[str, str], tuple[frozenset[int], int]]:

@@ -1,5 +1,6 @@
 """One integer version, the tables, and where they meet the views of analysis."""
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -52,19 +53,34 @@ def migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
 
 
 def install(connection: duckdb.DuckDBPyConnection, version: int | None) -> None:
-    """Makes what is missing: tables in a new store, and the views of this version in any."""
-    tables = table_objects()
+    """Makes what is missing: tables in a new store, and the views of this version in any.
+
+    Views are bound when they are made, which takes most of an opening; so a store says which it has.
+    """
     if version is None:
         connection.execute("create table store_version (version integer not null)")
         connection.execute("insert into store_version values (?)", [VERSION])
-        for item in tables:
+        for item in table_objects():
             connection.execute(item.text)
+    wanted = _fingerprint(sql.view_objects())
+    row = connection.execute(
+        "select comment from duckdb_tables() where schema_name = 'main' and table_name = 'store_version'"
+    ).fetchone()
+    if row == (wanted,):
+        return
     _drop_derived(connection)
     sql.install(connection.execute)
+    connection.execute(f"comment on table store_version is '{wanted}'")
+
+
+def _fingerprint(views: tuple[sql.SqlObject, ...]) -> str:
+    """What these views are, as this DuckDB binds them on the tables of this version."""
+    told = "\0".join((duckdb.__version__, str(VERSION), *(item.text for item in views)))
+    return f"views {hashlib.sha256(told.encode()).hexdigest()[:32]}"
 
 
 def _drop_derived(connection: duckdb.DuckDBPyConnection) -> None:
-    """Views and macros are made anew at every start, so that none of an older version stays behind."""
+    """Drops all views and macros, so that none of an older version stays behind."""
     views = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
     for (name,) in views:
         connection.execute(f'drop view "{name}"')
