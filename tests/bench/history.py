@@ -137,6 +137,11 @@ def resident_megabytes() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+def _print(found: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -147,12 +152,8 @@ def main() -> int:
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--tracked", type=int, default=100, help="group-partitions of the day in memory")
     arguments = parser.parse_args()
-    for found in (
-        memory_of_a_day(arguments.tracked, arguments.hours),
-        bytes_of_history(arguments.partitions, arguments.days),
-    ):
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
+    _print(memory_of_a_day(arguments.tracked, arguments.hours))
+    _print(bytes_of_history(arguments.partitions, arguments.days))
     return 0
 
 
