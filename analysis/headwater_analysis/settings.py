@@ -26,7 +26,7 @@ FILE_KEYS = frozenset(
     "tls_cert tls_key to token tolerance topic tui view watch web what_if window".split()
 )
 """Every command's settings: one file serves all of them, and a key that none has is a mistake."""
-FILE_TABLES = ("clusters", "masking")
+FILE_TABLES = ("alerts", "clusters", "masking")
 """Tables that the file may hold."""
 
 
