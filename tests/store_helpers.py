@@ -50,10 +50,17 @@ def _ids(in_trace: str, name: str, parent: str | None, start_ms: float, ms: floa
 
 
 def work(
-    service: str, in_trace: str, name: str, start_ms: float, ms: float, parent: str | None = None, **more: Any
+    service: str,
+    in_trace: str,
+    name: str,
+    start_ms: float,
+    ms: float,
+    parent: str | None = None,
+    called: str | None = None,
+    **more: Any,
 ) -> Told:
-    """A plain span."""
-    return service, builders.a_span(name, **_ids(in_trace, name, parent, start_ms, ms), **more)
+    """A plain span, which may go by another name than it is known by here."""
+    return service, builders.a_span(called or name, **_ids(in_trace, name, parent, start_ms, ms), **more)
 
 
 def send(
@@ -178,5 +185,10 @@ def answers(store: Store) -> list[Any]:
             )
         )
         found.append(store.read("from flow_edges(?) order by all", [flow_id]))
-        found.append(store.read("select span_id, attempt, wait_ms from flow_hops(?) order by all", [flow_id]))
+        found.append(store.read("from flow_runs(?) order by all", [flow_id]))
+        found.append(
+            store.read(
+                "select span_id, attempt, wait_ms, txn_wait_ms from flow_hops(?) order by all", [flow_id]
+            )
+        )
     return found

@@ -50,6 +50,8 @@ class FlowRow:
     complete: bool | None
     orphan: bool | None
     traces: int
+    replays: int = 0
+    """Runs of their own, which count in nothing above."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class HopRow:
     status: str
     error_type: str | None
     txn_wait_ms: float | None = None
-    """Acknowledgement to the end of the transaction; None where transactions are not followed."""
+    """Acknowledgement to the end of its transaction; None where there was nothing to wait for or it is not known."""
 
 
 @dataclass(frozen=True)

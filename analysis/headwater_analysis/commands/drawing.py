@@ -31,6 +31,7 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     yield Text(
         f"{count_of(flow.spans, 'span')}   {count_of(flow.errors, 'error')}   "
         f"{count_of(flow.dead_letters, 'dead letter')}"
+        + (f"   {count_of(flow.replays, 'replay')}, in no total" if flow.replays else "")
     )
     axis = axis_for(detail, elastic)
     names = max(int(width * NAME_SHARE), 24)

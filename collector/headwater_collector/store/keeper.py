@@ -91,16 +91,25 @@ class _Keeping:
             "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
             "is not null)"
         ) or _roots_link(self._roots, self._batch.links)
-        if not claims and not self._true(
-            "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
+        ended = self._true("exists (from batch_spans where name = 'transaction')")
+        if (
+            not claims
+            and not ended
+            and not self._true(
+                "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
+            )
         ):
-            self._step("no_messaging", "no_claims")
+            self._step("no_messaging", "no_claims", "no_transactions")
             return False
         self._step("new_messages", "named_deliveries")
         ranges = self._true("exists (from new_words where said[8] is not null) or exists (from range_rows)")
         self._step("linked_deliveries" if ranges or _name_records(self._batch.links) else "no_links")
         if ranges:
             self._step("new_ranges", "ranged_deliveries")
+        if ended or self._true("exists (from new_facts where role = 'send' and transactional)"):
+            self._step("new_transactions")
+        else:
+            self._step("no_transactions")
         self._step("touched")
         if claims or self._true("exists (from claim_rows)"):
             self._step("new_claims", "touched_claims")

@@ -13,11 +13,11 @@ with candidates as (
     from new_hops
     where role = 'process' and send_span_id is not null
     union all
-    select 3, c.received_at, c.trace_id, c.span_id, 'origin', m.trace_id, m.span_id, false, null
+    select 3, c.received_at, c.trace_id, c.span_id, c.kind, m.trace_id, m.span_id, false, null
     from touched_claims c
     join touched_sends m on m.topic = c.topic and m.partition = c.partition
         and m.message_offset = c.message_offset
-    where c.kind = 'origin' and m.span_id != c.span_id
+    where c.kind in ('origin', 'replay') and m.span_id != c.span_id
     union all
     select 4, received_at, trace_id, span_id, 'attempt', before_trace_id, before_span_id, false, null
     from new_hops

@@ -31,6 +31,18 @@ with by_service as (
     join split_spans s on s.trace_id = coalesce(h.owner_trace_id, h.trace_id)
         and s.span_id = coalesce(h.owner_span_id, h.span_id)
     group by s.trace_id, s.boundary
+), aborted as (
+    select x.trace_id, x.span_id, bool_or(x.dead_letter) as dead_letter
+    from transacted_rows x
+    semi join touched_splits t on t.trace_id = x.trace_id
+    join transaction_rows e on e.trace_id = x.transaction_trace_id and e.span_id = x.transaction_span_id
+    where e.outcome = 'aborted'
+    group by x.trace_id, x.span_id
+), taken_back as (
+    select s.trace_id, s.boundary, count(*) as messages, count(*) filter (a.dead_letter) as dead_letters
+    from aborted a
+    join split_spans s on s.trace_id = a.trace_id and s.span_id = a.span_id
+    group by s.trace_id, s.boundary
 ), letters as (
     select s.trace_id, s.boundary, count(*) as dead_letters
     from message_rows m
@@ -39,9 +51,11 @@ with by_service as (
     where m.dead_letter
     group by s.trace_id, s.boundary
 )
-select s.*, f.flow_id, f.shared, coalesce(h.hops, 0) as hops, h.wait_ns, h.work_ns, h.backoff_ns,
-    coalesce(l.dead_letters, 0) as dead_letters
+select s.* replace (s.messages - coalesce(b.messages, 0) as messages), f.flow_id, f.shared, f.replay,
+    coalesce(h.hops, 0) as hops, h.wait_ns, h.work_ns, h.backoff_ns,
+    coalesce(l.dead_letters, 0) - coalesce(b.dead_letters, 0) as dead_letters
 from spans s
 join fragments f on f.trace_id = s.trace_id and f.boundary = s.boundary
 left join hops h on h.trace_id = s.trace_id and h.boundary = s.boundary
+left join taken_back b on b.trace_id = s.trace_id and b.boundary = s.boundary
 left join letters l on l.trace_id = s.trace_id and l.boundary = s.boundary;
