@@ -17,7 +17,7 @@ from store_helpers import Told
 
 @pytest.mark.parametrize("story", stories.STORIES, ids=lambda story: story.__name__)
 @settings(
-    max_examples=5,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],

@@ -155,6 +155,21 @@ def kept(store: Store) -> dict[str, Any]:
     }
 
 
+def assert_stitched(store: Store) -> None:
+    """From any span that only one flow has, that flow is found; and every span has one."""
+    flows = [flow_id for (flow_id,) in store.read("select flow_id from flows")]
+    held = [
+        (span_id, flow_id)
+        for flow_id in flows
+        for (span_id,) in store.read("select span_id from flow_spans(?) where not shared", [flow_id])
+    ]
+    assert sorted(span_id for span_id, _ in held) == [
+        s for (s,) in store.read("select span_id from spans order by 1")
+    ]
+    for span_id, flow_id in held:
+        assert store.read("select flow_id from flow_of(?)", [span_id]) == [(flow_id,)]
+
+
 @settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(data=st.data())
 def test_what_is_kept_is_what_the_spans_say_in_any_order_and_batches(data: st.DataObject) -> None:
@@ -167,6 +182,7 @@ def test_what_is_kept_is_what_the_spans_say_in_any_order_and_batches(data: st.Da
         whole, parts = a_store(Path(one), spans), a_store(Path(other), *flushes)
         try:
             assert kept(parts) == counted(drawn)
+            assert_stitched(parts)
             assert told.answers(parts) == told.answers(whole)
         finally:
             whole.close()

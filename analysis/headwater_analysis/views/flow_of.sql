@@ -28,7 +28,7 @@ with wanted as (
     select case when span_id = id then 5 else 6 end, case when span_id = id then 'span' else 'event' end,
         trace_id, span_id, started_at
     from span_rows
-    where (span_id = id or event_id = id) and length(id) != 32 and (select place is null from wanted)
+    where (span_id = id or event_id = id) and length(id) != 32 and parsed_coordinates(id) is null
         and started_at >= coalesce(seen_since::timestamp_ns, timestamp_ns '1970-01-01')
         and started_at <= coalesce(seen_until::timestamp_ns, timestamp_ns '2262-04-11')
 ), best as (
