@@ -52,6 +52,8 @@ class FlowRow:
     traces: int
     replays: int = 0
     """Runs of their own, which count in nothing above."""
+    doubtful: int = 0
+    """Hops and spans whose times contradict each other; with any, totals and waits are in doubt."""
 
 
 @dataclass(frozen=True)

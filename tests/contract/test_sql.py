@@ -28,7 +28,7 @@ COLUMNS = {
     "work_ms backoff_ms total_ms skewed status error_type",
     "flows": "flow_id pathway_id entry_service entry_name started_at ended_at total_ms wait_ms work_ms "
     "backoff_ms spans messages services topics errors dead_letters status complete orphan traces converged_ms "
-    "replays",
+    "replays doubtful",
     "pathways": "pathway_id entry_service entry_name path flows errors error_rate dead_letters total_p50_ms "
     "total_p95_ms wait_p50_ms wait_p95_ms work_p50_ms work_p95_ms first_seen last_seen",
     "offset_samples": "sampled_at cluster topic incarnation partition log_start end_offset stable_offset",

@@ -12,7 +12,8 @@ with numbers as (
         coalesce(sum(messages), 0)::integer as messages,
         coalesce(sum(dead_letters), 0)::integer as dead_letters,
         min(started_at) as started_at,
-        max(ended_at) as ended_at,
+        greatest(max(ended_at), min(started_at)) as ended_at,
+        coalesce(sum(doubtful), 0)::integer as doubtful,
         coalesce(sum(hops), 0)::integer as hops,
         sum(wait_ns) as wait_ns,
         sum(work_ns) as work_ns,
@@ -24,7 +25,7 @@ with numbers as (
 )
 select
     n.flow_id, n.spans, n.working_spans, n.errors, n.messages, n.dead_letters, n.started_at, n.ended_at, n.hops,
-    n.wait_ns, n.work_ns, n.backoff_ns,
+    n.wait_ns, n.work_ns, n.backoff_ns, n.doubtful,
     min(p.entry) filter (p.replay is null) as entry,
     bool_or(p.trace_id = n.flow_id and not p.entry.has_parent) as rooted,
     flatten(list(p.services) filter (p.replay is null)) as service_entries,
@@ -34,4 +35,4 @@ select
 from numbers n
 join flow_parts p on p.flow_id = n.flow_id and not p.shared
 group by n.flow_id, n.spans, n.working_spans, n.errors, n.messages, n.dead_letters, n.started_at, n.ended_at, n.hops,
-    n.wait_ns, n.work_ns, n.backoff_ns;
+    n.wait_ns, n.work_ns, n.backoff_ns, n.doubtful;

@@ -26,7 +26,7 @@ select
     not t.rooted as orphan,
     t.traces,
     case when complete then total_ms end as converged_ms,
-    t.replays
+    t.replays, t.doubtful
 from flow_totals t
 left join awaited a on a.flow_id = t.flow_id;
 
@@ -60,3 +60,5 @@ comment on column flows.converged_ms is
     'first start to last end over all branches in milliseconds, once it is complete; NULL before';
 comment on column flows.replays is
     'replays of its messages: runs of their own that nothing else here counts; flow_runs has them';
+comment on column flows.doubtful is
+    'hops that begin before their message was sent, and spans that end before they start or lie far in the future: where it is not 0, clocks differ and totals and waits are in doubt';

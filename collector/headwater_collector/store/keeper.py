@@ -82,7 +82,20 @@ class _Keeping:
             self._step("no_splits")
         self._step("changed_hops" if hops else "no_changed_hops", "whole_parts")
         if self._true("exists (from touched_splits)"):
-            self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
+            self._step("split_members", "replace_splits", "flow_leaps")
+            if not self._leapt():
+                self._step("broken_cycles")
+                self._leapt()
+            self._step("resolved_flows", "split_parts")
+
+    def _leapt(self) -> bool:
+        """Follows causes up until every fragment's flow is known; whether that is so, or some go round in circles."""
+        [(fragments,)] = self._writer.execute("select count(*) from flow_leaps")
+        for _ in range(int(fragments).bit_length() + 1):
+            if not self._true("exists (from flow_leaps where up_trace_id is not null)"):
+                return True
+            self._step("leap")
+        return not self._true("exists (from flow_leaps where up_trace_id is not null)")
 
     def _messages_and_hops(self) -> bool:
         """Messages, deliveries and hops of the batch; whether there are any."""

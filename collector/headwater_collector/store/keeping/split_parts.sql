@@ -8,6 +8,7 @@ with by_service as (
         count(*) filter (m.status = 'error') as errors,
         count(*) filter (m.kind in ('producer', 'client') and m.status != 'error' and m.topic is not null
             and coalesce(m.operation, 'send') in ('send', 'publish')) as messages,
+        count(*) filter (list_has_any(m.marks, ['ends_before_start', 'far_future'])) as doubtful,
         min(m.started_at) as started_at, max(m.ended_at) as ended_at,
         min({'has_parent': m.parent_span_id is not null, 'seen': m.started_at, 'span_id': m.span_id,
             'service': m.service, 'name': m.name}) as entry
@@ -17,7 +18,7 @@ with by_service as (
     select
         trace_id, boundary, min(received_at) as received_at,
         sum(spans) as spans, sum(working_spans) as working_spans, sum(errors) as errors,
-        sum(messages) as messages, min(started_at) as started_at, max(ended_at) as ended_at,
+        sum(messages) as messages, sum(doubtful) as doubtful, min(started_at) as started_at, max(ended_at) as ended_at,
         min(entry) as entry,
         list({'seen': started_at, 'name': service}) as services,
         list({'seen': started_at, 'name': topic}) filter (topic is not null) as topics
@@ -25,7 +26,8 @@ with by_service as (
     group by trace_id, boundary
 ), hops as (
     select s.trace_id, s.boundary, count(h.wait_ns) as hops, sum(h.wait_ns) as wait_ns,
-        sum(elapsed_ns(h.started_at, h.ended_at)) as work_ns, sum(h.backoff_ns) as backoff_ns
+        sum(elapsed_ns(h.started_at, h.ended_at)) as work_ns, sum(h.backoff_ns) as backoff_ns,
+        count(*) filter (h.started_at < h.sent_at - interval 1 millisecond) as doubtful
     from hop_rows h
     semi join touched_splits t on t.trace_id = coalesce(h.owner_trace_id, h.trace_id)
     join split_spans s on s.trace_id = coalesce(h.owner_trace_id, h.trace_id)
@@ -51,7 +53,9 @@ with by_service as (
     where m.dead_letter
     group by s.trace_id, s.boundary
 )
-select s.* replace (s.messages - coalesce(b.messages, 0) as messages), f.flow_id, f.shared, f.replay,
+select s.* replace (
+        s.messages - coalesce(b.messages, 0) as messages, s.doubtful + coalesce(h.doubtful, 0) as doubtful
+    ), f.flow_id, f.shared, f.replay,
     coalesce(h.hops, 0) as hops, h.wait_ns, h.work_ns, h.backoff_ns,
     coalesce(l.dead_letters, 0) - coalesce(b.dead_letters, 0) as dead_letters
 from spans s

@@ -21,5 +21,6 @@ create table flow_parts (
     wait_ns bigint,
     work_ns bigint,
     backoff_ns bigint,
-    replay varchar                   -- as in fragments: a replay is a run of its own and counts in no total
+    replay varchar,                  -- as in fragments: a replay is a run of its own and counts in no total
+    doubtful integer                 -- hops and spans whose own times contradict each other
 );
