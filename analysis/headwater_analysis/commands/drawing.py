@@ -41,8 +41,6 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     yield Text(" " * (names + 1)).append_text(_ruler(axis, bars, marks))
     for row in waterfall(detail):
         yield _line(row, axis, names, bars, marks)
-    if detail.cut:
-        yield Text(f"Only the first {len(detail.spans):,} spans are drawn.", style="yellow")
 
 
 class _Marks:
