@@ -9,7 +9,8 @@ from rich.text import Text
 from headwater_analysis import flows as question
 from headwater_analysis import format as fmt
 from headwater_analysis.critical_path.asking import path_of_flow
-from headwater_analysis.filter import KEYS
+from headwater_analysis.errors import UsageError
+from headwater_analysis.filter import KEYS, FilterError
 from headwater_analysis.layout.graph import graph
 from headwater_analysis.layout.sequence import sequence
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
@@ -33,7 +34,11 @@ FLOWS = Command(
     ),
     options=(
         LAST,
-        Option("filter", f"Which flows: words, or {', '.join(KEYS)} with : > < =.", ""),
+        Option(
+            "filter",
+            f"Which flows: words, ~regex, or {', '.join(KEYS)} with : ~ > < =; - in front excludes.",
+            "",
+        ),
         Option("status", "Only flows of this status.", None, "choice", ("ok", "error", "open")),
         Option("sort", "By what; the largest or newest first.", "started", "choice", question.SORTS),
         Option("limit", "How many at most.", 50, "whole"),
@@ -76,7 +81,10 @@ def run_flows(argv: list[str]) -> int:
     window = Window.last(settings.last)
     line = settings.filter + (f" status:{settings.status}" if settings.status else "")
     with opened(settings) as source:
-        found = question.list_flows(source, window, line, settings.sort, limit=settings.limit)
+        try:
+            found = question.list_flows(source, window, line, settings.sort, limit=settings.limit)
+        except FilterError as error:
+            raise UsageError(f"{error}\n{error.pointed}") from None
     if settings.json:
         print_json(found)
         return 0
