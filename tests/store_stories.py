@@ -93,6 +93,21 @@ def _batch_span(
     return work("pay", "X", name, start_ms, ms, kind="consumer", links=links, attributes=attributes)[1]
 
 
+def batch_without_headers() -> list[Told]:
+    """Messages of two flows, sent without headers, handled by a batch that names them by their offsets alone."""
+    handling = {
+        "messaging.system": "kafka", "messaging.operation.type": "process", "messaging.destination.name": "orders",
+        "messaging.consumer.group.name": "pay", "headwater.offsets": ["orders:0:5-6"],
+    }  # fmt: skip
+    return [
+        work("shop", "A", "checkout A", 0, 5),
+        send("shop", "A", "send A", ORDERS, 1, 2, "checkout A"),
+        send("shop", "B", "send B", OTHER_ORDERS, 1, 2),
+        work("pay", "X", "process batch", 50, 40, kind="consumer", attributes=handling),
+        work("pay", "X", "commit batch", 80, 5, "process batch"),
+    ]
+
+
 def consumer_loop() -> list[Told]:
     """A start-up span under which one consumer handles messages of two flows."""
     return [
@@ -181,5 +196,5 @@ def replays() -> list[Told]:
 
 STORIES = (
     chain, two_groups, retries_and_dead_letter, batch, consumer_loop, linked_only, circle, orphan, transactions,
-    replays,
+    replays, batch_without_headers,
 )  # fmt: skip

@@ -13,7 +13,7 @@ import api_helpers as api
 import store_helpers as told
 from builders import a_request, a_span
 from headwater_analysis.critical_path.asking import path_of
-from headwater_analysis.flow_bounds import HOPS, SENTENCES, SPANS
+from headwater_analysis.flow_bounds import HOPS, SENTENCES
 from headwater_analysis.flows import load_flow, span_facts
 from headwater_collector.receivers.fast.decoder import FastDecoder
 from headwater_collector.receivers.otlp_decode import Kind, RawRequest
@@ -194,8 +194,6 @@ def test_a_trace_of_two_hundred_thousand_spans_is_counted_whole_and_shown_in_par
     assert huge.read("select spans, total_ms, complete from flows where flow_id = ?", [trace("B")]) == [
         (HUGE, 1000, True)
     ]
-    detail = load_flow(StoreSource(huge), trace("B"))
-    assert (len(detail.spans), detail.cut, detail.flow.spans) == (SPANS, ("spans",), HUGE)
     with api.serving(huge) as url:
         done = api.headwater("flow", trace("B"), "--view", "table", "--collector", url)
     assert SENTENCES["spans"].encode() in done.stdout + done.stderr and done.returncode == 0
