@@ -38,6 +38,7 @@ _HELP = (
             ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
             ("topology", "who sends what to whom, with rates and lag", "headwater topology"),
+            ("pathways", "flows by entry, and how often each came", "headwater pathways"),
             (
                 "pathway",
                 "where its flows' time goes, and what if",

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, str] = {
     "flow_spans": "select service, name, duration_ms from flow_spans('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_edges": "select kind, from_span_id, to_span_id, wait_ms from flow_edges('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_hops": "select topic, consumer_group, wait_ms, work_ms from flow_hops('4bf92f3577b34da6a3ce929d0e0e4736')",
+    "flow_runs": "select run, total_ms, spans, errors from flow_runs('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_of": "select flow_id from flow_of('orders/3/1042')",
     "spans_of_flows": "select flow_id, count(*) as spans from spans_of_flows(['4bf92f3577b34da6a3ce929d0e0e4736']) "
     "group by all",

@@ -91,7 +91,7 @@ class AlertWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if self._tasks:
-            await self._save()
+            await self._save()  # what was told last may not be written down yet
 
     def status(self) -> dict[str, Any]:
         """Rules with their alerts, and webhooks with what they took; nothing secret."""

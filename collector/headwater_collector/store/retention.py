@@ -29,7 +29,7 @@ OF_TRACES = {
     **dict.fromkeys(
         (
             "span_rows", "link_rows", "event_rows", "message_rows", "delivery_rows", "range_rows", "claim_rows",
-            "cause_rows", "split_spans", "fragments", "flow_parts",
+            "cause_rows", "split_spans", "fragments", "flow_parts", "transaction_rows", "transacted_rows",
         ),
         "trace_id",
     ),
