@@ -6,13 +6,17 @@ import functools
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import builders
+from headwater_analysis.critical_path.asking import path_of
+from headwater_analysis.flows import load_flow
+from headwater_analysis.source import Answer, Change
 from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
 from headwater_collector.records import LogPosition, SpanBatch
 from headwater_collector.store import Store, append_spans
@@ -50,10 +54,17 @@ def _ids(in_trace: str, name: str, parent: str | None, start_ms: float, ms: floa
 
 
 def work(
-    service: str, in_trace: str, name: str, start_ms: float, ms: float, parent: str | None = None, **more: Any
+    service: str,
+    in_trace: str,
+    name: str,
+    start_ms: float,
+    ms: float,
+    parent: str | None = None,
+    called: str | None = None,
+    **more: Any,
 ) -> Told:
-    """A plain span."""
-    return service, builders.a_span(name, **_ids(in_trace, name, parent, start_ms, ms), **more)
+    """A plain span, which may go by another name than it is known by here."""
+    return service, builders.a_span(called or name, **_ids(in_trace, name, parent, start_ms, ms), **more)
 
 
 def send(
@@ -164,19 +175,46 @@ _QUESTIONS = (
 )
 
 
+class StoreSource:
+    """An open store as analysis asks it."""
+
+    label = "store"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def query(self, sql: str, params: Sequence[object] = ()) -> Answer:
+        """The rows of a question."""
+        cursor = self._store.cursor()
+        try:
+            found = cursor.execute(sql, list(params))
+            columns = found.description or []
+            names, types = tuple(one[0] for one in columns), tuple(str(one[1]) for one in columns)
+            return Answer(names, types, found.fetchall())
+        finally:
+            cursor.close()
+
+    def changes(self, stop: threading.Event) -> Iterator[Change]:
+        """Nobody else writes to it."""
+        yield from ()
+
+    def health(self) -> dict[str, Any]:
+        """Nothing is said."""
+        return {}
+
+    def close(self) -> None:
+        """Whoever opened the store closes it."""
+
+
 def answers(store: Store) -> list[Any]:
-    """Everything that is kept ready, for comparing two stores."""
+    """Everything that is kept ready and what is counted from it, for comparing two stores."""
+    source = StoreSource(store)
     found: list[Any] = [rows(store, question) for question in _QUESTIONS]
     for (span_id,) in store.read("select span_id from spans order by span_id"):
         found.append((span_id, store.read("from flow_of(?)", [span_id])))
     for (flow_id,) in store.read("select flow_id from flows order by flow_id"):
-        found.append(
-            store.read(
-                "select span_id, cause_kind, cause_trace_id, cause_span_id, shared from flow_spans(?) "
-                "order by trace_id, span_id",
-                [flow_id],
-            )
-        )
-        found.append(store.read("from flow_edges(?) order by all", [flow_id]))
-        found.append(store.read("select span_id, attempt, wait_ms from flow_hops(?) order by all", [flow_id]))
+        detail = load_flow(source, flow_id)
+        found += [detail.spans, sorted(detail.edges, key=str), sorted(detail.hops, key=str)]
+        found.append(path_of(source, detail))
+        found.append(store.read("from flow_runs(?) order by all", [flow_id]))
     return found

@@ -9,6 +9,7 @@ from store_helpers import Told, link, process, send, work
 ORDERS = ("orders", 0, 5)
 PAYMENTS = ("payments", 1, 9)
 RETRY = ("orders-retry", 0, 2)
+PAID = ("payments", 1, 11)
 DEAD = ("orders-dlq", 0, 1)
 OTHER_ORDERS = ("orders", 0, 6)
 THIRD_ORDERS = ("orders", 1, 6)
@@ -92,6 +93,21 @@ def _batch_span(
     return work("pay", "X", name, start_ms, ms, kind="consumer", links=links, attributes=attributes)[1]
 
 
+def batch_without_headers() -> list[Told]:
+    """Messages of two flows, sent without headers, handled by a batch that names them by their offsets alone."""
+    handling = {
+        "messaging.system": "kafka", "messaging.operation.type": "process", "messaging.destination.name": "orders",
+        "messaging.consumer.group.name": "pay", "headwater.offsets": ["orders:0:5-6"],
+    }  # fmt: skip
+    return [
+        work("shop", "A", "checkout A", 0, 5),
+        send("shop", "A", "send A", ORDERS, 1, 2, "checkout A"),
+        send("shop", "B", "send B", OTHER_ORDERS, 1, 2),
+        work("pay", "X", "process batch", 50, 40, kind="consumer", attributes=handling),
+        work("pay", "X", "commit batch", 80, 5, "process batch"),
+    ]
+
+
 def consumer_loop() -> list[Told]:
     """A start-up span under which one consumer handles messages of two flows."""
     return [
@@ -135,6 +151,50 @@ def orphan() -> list[Told]:
     ]
 
 
+def transactions() -> list[Told]:
+    """A handler's transaction that aborts and one that commits, and one around messages of two other flows."""
+    ours = {"headwater.txn.id": "pay-1"}
+    careful = {"headwater.isolation": "read_committed"}
+    return [
+        send("shop", "A", "send orders", ORDERS, 0, 10),
+        process("pay", "A", "try", ORDERS, 20, 60, "send orders"),
+        work("pay", "A", "aborting", 25, 20, "try", called="transaction",
+             attributes=ours | {"headwater.txn.outcome": "aborted"}),
+        send("pay", "A", "send in vain", PAYMENTS, 26, 4, "aborting", attributes=ours),
+        send("pay", "A", "give up", DEAD, 31, 4, "aborting", attributes=ours),
+        work("pay", "A", "committing", 50, 25, "try", called="transaction",
+             attributes=ours | {"headwater.txn.outcome": "committed"}),
+        send("pay", "A", "send payments", PAID, 52, 4, "committing", attributes=ours),
+        process("ship", "A", "ship", PAID, 90, 5, "send payments", attributes=careful),
+        process("audit", "A", "look early", PAID, 60, 5, "send payments"),
+        process("quick", "A", "ship at once", PAID, 70, 5, "send payments", attributes=careful),
+        work("bulk", "T", "around", 0, 100, called="transaction",
+             attributes={"headwater.txn.id": "bulk-1", "headwater.txn.outcome": "aborted"}),
+        work("bulk", "B", "handle B", 5, 20),
+        send("bulk", "B", "send B", OTHER_ORDERS, 6, 4, "handle B", links=[link("T", "around")],
+             attributes={"headwater.txn.id": "bulk-1"}),
+        work("bulk", "C", "handle C", 30, 20),
+        send("bulk", "C", "send C", THIRD_ORDERS, 31, 4, "handle C", links=[link("T", "around")],
+             attributes={"headwater.txn.id": "bulk-1"}),
+    ]  # fmt: skip
+
+
+def replays() -> list[Told]:
+    """A dead letter that is sent again twice, once by somebody who leaves no span; then what followed from it."""
+    again = {"headwater.origin": "orders:0:5", "headwater.origin.group": "pay"}
+    return [
+        send("shop", "A", "send orders", ORDERS, 0, 10),
+        process("pay", "A", "try", ORDERS, 20, 10, "send orders", error="no money"),
+        send("pay", "A", "give up", DEAD, 25, 3, "try", attributes=again | {"headwater.dead_letter": True}),
+        send("operator", "R", "send again", OTHER_ORDERS, 1000, 10, attributes=again),
+        process("pay", "R", "try again", OTHER_ORDERS, 1020, 10, "send again", attributes=again, error="no money"),
+        send("pay", "R", "send payments", PAYMENTS, 1022, 4, "try again"),
+        process("ship", "S", "ship", PAYMENTS, 1040, 5),
+        process("pay", "Q", "try at last", THIRD_ORDERS, 2000, 10, attributes=again),
+    ]  # fmt: skip
+
+
 STORIES = (
-    chain, two_groups, retries_and_dead_letter, batch, consumer_loop, linked_only, circle, orphan,
+    chain, two_groups, retries_and_dead_letter, batch, consumer_loop, linked_only, circle, orphan, transactions,
+    replays, batch_without_headers,
 )  # fmt: skip

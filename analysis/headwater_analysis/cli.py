@@ -38,6 +38,7 @@ _HELP = (
             ("flows", "what ran end to end, newest first", "headwater flows --last 15m --status error"),
             ("flow", "one flow as a waterfall, the waits drawn", "headwater flow orders@3:1042"),
             ("topology", "who sends what to whom, with rates and lag", "headwater topology"),
+            ("pathways", "flows by entry, and how often each came", "headwater pathways"),
             (
                 "pathway",
                 "where its flows' time goes, and what if",
@@ -50,6 +51,7 @@ _HELP = (
             ("advice", "how many consumers, or why more will not help", "headwater advice --keda"),
             ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
+            ("alerts", "what the alert rules say, and who was told", "headwater alerts"),
             ("ingest", "is what services send being kept", "headwater ingest"),
             ("check", "are budgets kept, is it as it was", "headwater check budgets.toml --window 10m"),
             ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),

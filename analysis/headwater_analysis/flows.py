@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from . import flow_bounds
 from .errors import HeadwaterError
 from .filter import compile_filter
 from .rows import select
@@ -11,12 +12,12 @@ from .window import Window
 
 SENDS = ("send", "publish", "create")
 """Operations of a span that sends."""
+LINKS_SHOWN = 200
+"""Spans that link to one, of which a side panel tells."""
 SORTS = ("started", "total", "wait", "work", "spans", "errors", "dead_letters")
 """What a list of flows can be sorted by; the largest or newest stands first."""
 
 _SORT_COLUMNS = {"started": "started_at", "total": "total_ms", "wait": "wait_ms", "work": "work_ms"}
-SPAN_LIMIT = 50_000
-"""Spans of one flow that a screen loads; semantics of a flow end there too."""
 
 
 class NotFound(HeadwaterError):
@@ -50,6 +51,10 @@ class FlowRow:
     complete: bool | None
     orphan: bool | None
     traces: int
+    replays: int = 0
+    """Runs of their own, which count in nothing above."""
+    doubtful: int = 0
+    """Hops and spans whose times contradict each other; with any, totals and waits are in doubt."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class HopRow:
     status: str
     error_type: str | None
     txn_wait_ms: float | None = None
-    """Acknowledgement to the end of the transaction; None where transactions are not followed."""
+    """Acknowledgement to the end of its transaction; None where there was nothing to wait for or it is not known."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,11 @@ class FlowDetail:
 
     flow: FlowRow
     spans: tuple[SpanRow, ...]
-    """Ordered by start; at most SPAN_LIMIT."""
+    """Ordered by start, within the bounds of a flow."""
     edges: tuple[EdgeRow, ...]
     hops: tuple[HopRow, ...]
-    cut: bool
-    """The flow has more spans than were loaded."""
+    cut: tuple[str, ...]
+    """The bounds that cut it: spans, hops, days; what each says is in flow_bounds."""
 
 
 def list_flows(
@@ -214,16 +219,20 @@ def load_flow(source: Source, anything: str) -> FlowDetail:
     if not flows:
         raise NotFound(f"The flow {flow_id} is no longer stored.")
     spans = select(
-        source, SpanRow, "from flow_spans(?) order by started_at, span_id limit ?", [flow_id, SPAN_LIMIT + 1]
+        source,
+        SpanRow,
+        "from flow_spans(?) order by started_at, span_id limit ?",
+        [flow_id, flow_bounds.SPANS + 1],
     )
-    edges = select(source, EdgeRow, "from flow_edges(?) limit ?", [flow_id, SPAN_LIMIT * 2])
+    edges = select(source, EdgeRow, "from flow_edges(?) limit ?", [flow_id, flow_bounds.SPANS * 2])
     hops = select(
         source,
         HopRow,
         "from flow_hops(?) order by started_at, span_id limit ?",
-        [flow_id, SPAN_LIMIT],
+        [flow_id, flow_bounds.SPANS],
     )
-    return FlowDetail(flows[0], spans[:SPAN_LIMIT], edges, hops, len(spans) > SPAN_LIMIT)
+    kept, cut = flow_bounds.within(spans)
+    return FlowDetail(flows[0], kept, edges, hops, cut)
 
 
 @dataclass(frozen=True)
@@ -238,6 +247,8 @@ class SpanFacts:
     """Links of this span: linked_trace_id, linked_span_id, topic, partition, message_offset."""
     linked_from: tuple[dict[str, Any], ...]
     """Spans that link to this one: trace_id, span_id."""
+    linked_from_more: bool
+    """There are more of those."""
     events: tuple[dict[str, Any], ...]
     """occurred_at (ISO 8601), name, attributes."""
 
@@ -257,8 +268,8 @@ def span_facts(source: Source, trace_id: str, span_id: str) -> SpanFacts:
         [trace_id, span_id],
     ).dicts()
     linked_from = source.query(
-        "select trace_id, span_id from span_links where linked_trace_id = ? and linked_span_id = ? limit 200",
-        [trace_id, span_id],
+        "select trace_id, span_id from span_links where linked_trace_id = ? and linked_span_id = ? limit ?",
+        [trace_id, span_id, LINKS_SHOWN + 1],
     ).dicts()
     events = source.query(
         "select occurred_at, name, attributes from span_events where trace_id = ? and span_id = ? "
@@ -267,5 +278,5 @@ def span_facts(source: Source, trace_id: str, span_id: str) -> SpanFacts:
     ).dicts()
     return SpanFacts(
         span["attributes"] or {}, span["resource"] or {}, span["scope"], tuple(span["marks"] or ()),
-        tuple(links), tuple(linked_from), tuple(events),
+        tuple(links), tuple(linked_from[:LINKS_SHOWN]), len(linked_from) > LINKS_SHOWN, tuple(events),
     )  # fmt: skip

@@ -46,5 +46,5 @@ def pathway(source: Source, wanted: str) -> PathwayRow:
     ) if beginning else ()  # fmt: skip
     if len(found) != 1:
         why = "Several pathways have ids that begin with" if found else "No pathway has the id"
-        raise NotFound(f"{why} {wanted!r}; `headwater pathway` lists them.")
+        raise NotFound(f"{why} {wanted!r}; `headwater pathways` lists them.")
     return found[0]

@@ -37,14 +37,15 @@ PUBLIC_RELATIONS: tuple[str, ...] = (
 """Relations that a question may name; stable, documented column by column."""
 
 PUBLIC_TABLE_MACROS: tuple[str, ...] = (
-    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_of", "spans_of_flows", "lag_history",
+    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_runs", "flow_of", "spans_of_flows",
+    "lag_history",
     "service_coverage", "messaging_coverage", "context_coverage", "kafka_activity", "ledger_since",
     "ledger_between", "learned_limits_since", "learned_successors_since", "out_of_order_since",
-    "compensations_since", "hot_keys_since", "rebalances_since",
+    "compensations_since", "message_counts", "hot_keys_since", "rebalances_since",
 )  # fmt: skip
 """Questions with parameters that may stand after FROM."""
 
-PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago",)
+PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago", "sketch_quantile_ms")
 """Scalar macros of ours that a question may call."""
 
 

@@ -209,7 +209,9 @@ class _Clients(Shim):
         handed = consumer.__dict__.get(_STATE)
         if not isinstance(handed, consuming.Handed) or handed.source.config is not self.config:
             group = consumer._group_id or ""
-            source = self.source(clients.base(consumer._client, "process", "process"), group)
+            base = clients.base(consumer._client, "process", "process")
+            clients.add_isolation(base, getattr(consumer, "_isolation_level", None))
+            source = self.source(base, group)
             handed = consumer.__dict__[_STATE] = consuming.Handed(source)
             if hasattr(consumer, "_subscription"):
                 handed.highwater = functools.partial(_highwater, consumer._subscription)

@@ -31,6 +31,12 @@ def described(name: str, kind: str | None, client_id: Any, servers: Any) -> dict
     return values
 
 
+def add_isolation(values: dict[str, Any], isolation: Any) -> None:
+    """Adds that a consumer reads only what transactions committed; the other way is the rule."""
+    if isolation == names.READ_COMMITTED:
+        values[names.ISOLATION] = isolation
+
+
 def first_server(servers: Any) -> tuple[str, int]:
     """Host and port of the first bootstrap server, from text or a list; brackets of IPv6 taken off."""
     first = servers.split(",")[0] if isinstance(servers, str) else str(next(iter(servers or ()), ""))

@@ -6,6 +6,7 @@ import time
 import weakref
 from typing import Any
 
+from . import attributes as names
 from . import clients, consuming, rebalancing
 from .confluent_committing import Commits
 from .guard import CONFLUENT_KAFKA as guard
@@ -25,6 +26,7 @@ class State:
         self.settings = (conf.get("client.id") or "rdkafka", servers(conf))
         self.group = str(conf.get("group.id", ""))
         base = clients.described("process", "process", *self.settings)
+        clients.add_isolation(base, conf.get("isolation.level", names.READ_COMMITTED))
         self.handed = consuming.Handed(shim.source(base, self.group))
         self.passive = False
         """A client around it records in its place."""

@@ -72,6 +72,7 @@ class Consuming:
             guard.settle("poll", handed.finish)
         if not isinstance(handed, consuming.Handed) or handed.source.config is not self._shim.config:
             base = described(consumer, "process", "process")
+            clients.add_isolation(base, consumer.config.get("isolation_level"))
             source = self._shim.source(base, base.get(names.GROUP, ""))
             handed = consumer.__dict__[STATE] = consuming.Handed(source)
             if hasattr(consumer, "_subscription"):

@@ -44,7 +44,7 @@ def a_span(span_id: str, cause: str | None, start: int = 0, end: int = 10) -> Sp
 
 
 def a_flow(*spans: SpanRow, hops: tuple[HopRow, ...] = ()) -> FlowDetail:
-    return FlowDetail(FLOW, tuple(spans), (), hops, False)
+    return FlowDetail(FLOW, tuple(spans), (), hops, ())
 
 
 def shape(detail: FlowDetail, folded: frozenset[tuple[str, str]] = frozenset()) -> list[tuple[str, int, int]]:

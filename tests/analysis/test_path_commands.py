@@ -128,14 +128,14 @@ def test_a_what_if_counts_the_flows_anew(collector: CollectorProcess) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("pathway", "nothing"), 1, "No pathway has the id 'nothing'; `headwater pathway` lists them."),
+        (("pathway", "nothing"), 1, "No pathway has the id 'nothing'; `headwater pathways` lists them."),
         (("pathway", "", "--what-if", "wiat x0"), 2, "'wiat' is no kind"),
         (("pathway", "--what-if", "wait x0"), 2, "--what-if needs the id of a pathway"),
         (("flow", "nothing", "--view", "critical-path"), 1, "No flow holds 'nothing'"),
         (
             ("flow", "x", "--view", "map"),
             2,
-            "--view is 'map', but takes one of waterfall, critical-path, sequence, table.",
+            "--view is 'map', but takes one of waterfall, critical-path, sequence, graph, table.",
         ),
     ],
 )

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from headwater_analysis import format as fmt
 from headwater_analysis.coordinates import Coordinates, parse
 from headwater_analysis.errors import UsageError
-from headwater_analysis.filter import FilterError, compile_filter
 from headwater_analysis.window import Window, parse_duration
 
 
@@ -71,31 +70,6 @@ def test_windows_and_durations() -> None:
     assert Window.last("1s", now_ns=10**9 * 5) == Window(4 * 10**9, None)
     assert Window(1, 2).where("t") == ("t >= make_timestamp_ns(?) and t < make_timestamp_ns(?)", [1, 2])
     assert Window().where("t") == ("true", [])
-
-
-def test_values_of_a_filter_never_become_part_of_the_statement() -> None:
-    condition = compile_filter('service:"x\'; drop table" wait>2s -topic:audit.* "100%_"')
-    assert "drop" not in condition.sql
-    assert condition.params[:3] == ("x'; drop table", 2000.0, "audit.%")
-    assert condition.params[3] == r"%100\%\_%"
-    assert condition.sql.count("?") == len(condition.params)
-
-
-@pytest.mark.parametrize(
-    ("line", "position", "says"),
-    [
-        ("colour:red", 0, "There is no 'colour' to filter by"),
-        ("service:a wait:2s", 14, "wait is followed by one of"),
-        ("wait>soon", 5, "no duration"),
-        ("spans>many", 6, "whole number"),
-        ('service:a "open', 10, "not closed"),
-        ("service>a", 7, "followed by a colon"),
-    ],
-)
-def test_a_wrong_filter_says_where(line: str, position: int, says: str) -> None:
-    with pytest.raises(FilterError, match=says) as caught:
-        compile_filter(line)
-    assert caught.value.position == position
 
 
 def test_a_service_has_one_colour_everywhere() -> None:

@@ -137,20 +137,37 @@ def counted(spans: list[Drawn]) -> dict[str, Any]:
 
 
 def kept(store: Store) -> dict[str, Any]:
-    """The same as the store says it."""
-    sums = "select sum(spans), sum(errors), sum(messages), coalesce(sum(work_ms), 0) from flows"
-    [(spans, errors, messages, work)] = store.read(sums)
-    [times] = store.read("select epoch_ns(min(started_at)), epoch_ns(max(ended_at)) from flows")
+    """The same as the store says it, replays included: those are runs of their own."""
+    flows = [flow_id for (flow_id,) in store.read("select flow_id from flows")]
+    runs = [run for flow_id in flows for run in told.rows(store, "from flow_runs(?)", [flow_id])]
+    times = "select epoch_ns(min(started_at)), epoch_ns(max(ended_at)) from flow_runs(?)"
+    bounds = [store.read(times, [flow_id])[0] for flow_id in flows]
+    services = "select distinct service from flow_spans(?)"
     return {
-        "spans": spans,
-        "errors": errors,
-        "messages": messages,
-        "work_ms": work,
-        "first and last": times,
+        "spans": sum(run["spans"] for run in runs),
+        "errors": sum(run["errors"] for run in runs),
+        "messages": sum(run["messages"] for run in runs),
+        "work_ms": sum(run["work_ms"] or 0 for run in runs),
+        "first and last": (min(first for first, _ in bounds), max(last for _, last in bounds)),
         "sent": Counter(store.read("select topic, incarnation, message_offset from messages")),
         "handled": Counter(store.read("select topic, incarnation, message_offset, consumer_group from hops")),
-        "services": {name for (name,) in store.read("select unnest(services) from flows")},
+        "services": {name for flow_id in flows for (name,) in store.read(services, [flow_id])},
     }
+
+
+def assert_stitched(store: Store) -> None:
+    """From any span that only one flow has, that flow is found; and every span has one."""
+    flows = [flow_id for (flow_id,) in store.read("select flow_id from flows")]
+    held = [
+        (span_id, flow_id)
+        for flow_id in flows
+        for (span_id,) in store.read("select span_id from flow_spans(?) where not shared", [flow_id])
+    ]
+    assert sorted(span_id for span_id, _ in held) == [
+        s for (s,) in store.read("select span_id from spans order by 1")
+    ]
+    for span_id, flow_id in held:
+        assert store.read("select flow_id from flow_of(?)", [span_id]) == [(flow_id,)]
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
@@ -165,6 +182,7 @@ def test_what_is_kept_is_what_the_spans_say_in_any_order_and_batches(data: st.Da
         whole, parts = a_store(Path(one), spans), a_store(Path(other), *flushes)
         try:
             assert kept(parts) == counted(drawn)
+            assert_stitched(parts)
             assert told.answers(parts) == told.answers(whole)
         finally:
             whole.close()

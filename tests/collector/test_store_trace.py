@@ -12,7 +12,7 @@ import pytest
 import store_helpers as told
 from builders import a_span
 from headwater_collector.store import Store
-from store_helpers import trace
+from store_helpers import span, trace
 
 ROW_GROUP = 122_880
 GROUPS = 4
@@ -86,8 +86,35 @@ def test_a_trace_of_which_no_flow_is_kept_is_found_too(store: Store) -> None:
 
 def test_a_trace_is_looked_for_only_where_its_times_are(store: Store) -> None:
     scanned = rows_scanned(store, "from trace(?)", trace("A"))
-    assert sum(scanned) < ROW_GROUP
+    assert 0 < sum(scanned) < ROW_GROUP
     assert sum(rows_scanned(store, "from spans where trace_id = ?", trace("A"))) >= GROUPS * ROW_GROUP
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("flow_spans(?)", 4), ("flow_members(?)", 4), ("spans_of_flows([?])", 4), ("flow_edges(?)", 2),
+        ("flow_hops(?)", 0), ("flow_of(?)", 1),
+    ],
+)  # fmt: skip
+def test_a_flow_is_looked_for_only_where_its_times_are(store: Store, question: str, rows: int) -> None:
+    assert store.read(f"select count(*) from {question}", [trace("A")]) == [(rows,)]
+    assert sum(rows_scanned(store, f"from {question}", trace("A"))) < ROW_GROUP
+
+
+def test_what_has_not_the_form_of_a_span_id_is_not_looked_for_among_spans(store: Store) -> None:
+    for other in ("orders@0:5", "orders/0/5", trace("unknown")):
+        assert store.read("from flow_of(?)", [other]) == []
+    assert sum(rows_scanned(store, "from flow_of(?)", "orders@0:5")) < ROW_GROUP
+
+
+def test_a_span_is_looked_for_once_and_between_two_times_where_they_are_given(store: Store) -> None:
+    [(rows,)] = store.read("select count(*) from span_rows")
+    assert rows <= sum(rows_scanned(store, "from flow_of(?)", span("late"))) < rows + ROW_GROUP
+    first, last = (f"make_timestamp_ns({told.at(ms)})" for ms in (400, 600))
+    between = f"flow_of(?, seen_since := {first}, seen_until := {last})"
+    assert store.read(f"from {between}", [span("late")]) == [(trace("A"), "span")]
+    assert sum(rows_scanned(store, f"from {between}", span("late"))) < ROW_GROUP
 
 
 def rows_scanned(store: Store, question: str, of_trace: str) -> list[int]:
@@ -102,5 +129,4 @@ def rows_scanned(store: Store, question: str, of_trace: str) -> list[int]:
             walk(child)
 
     walk(json.loads(plan))
-    assert found
     return found

@@ -19,7 +19,7 @@ COLUMNS = {
     "attributes position trace_state flags received_at",
     "span_events": "trace_id span_id occurred_at name attributes position received_at",
     "messages": "cluster topic incarnation partition message_offset sent_at available_at service trace_id "
-    "span_id event_id key_hash size schema_id tombstone status",
+    "span_id event_id key_hash size schema_id tombstone status transaction_outcome",
     "deliveries": "cluster topic incarnation partition message_offset consumer_group attempt service "
     "trace_id span_id received_at started_at ended_at status error_type redelivered",
     "hops": "cluster topic incarnation partition message_offset consumer_group attempt flow_id "
@@ -27,7 +27,8 @@ COLUMNS = {
     "received_at started_at ended_at send_ms txn_wait_ms wait_ms wait_method wait_bound_ms local_wait_ms "
     "work_ms backoff_ms total_ms skewed status error_type",
     "flows": "flow_id pathway_id entry_service entry_name started_at ended_at total_ms wait_ms work_ms "
-    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces converged_ms",
+    "backoff_ms spans messages services topics errors dead_letters status complete orphan traces converged_ms "
+    "replays doubtful",
     "pathways": "pathway_id entry_service entry_name path flows errors error_rate dead_letters total_p50_ms "
     "total_p95_ms wait_p50_ms wait_p95_ms work_p50_ms work_p95_ms first_seen last_seen",
     "offset_samples": "sampled_at cluster topic incarnation partition log_start end_offset stable_offset",
@@ -89,6 +90,8 @@ MACROS = {
     "status status_message error_type cluster topic partition message_offset consumer_group operation event_id "
     "cause_kind cause_trace_id cause_span_id shared flow_id replays",
     "flow_hops('x')": COLUMNS["hops"],
+    "flow_runs('x')": "run span_id started_at ended_at total_ms wait_ms work_ms backoff_ms spans messages errors "
+    "dead_letters",
     "flow_of('x')": "flow_id matched",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
     "end_offset",
@@ -110,6 +113,8 @@ MACROS = {
     "overtaken_by_offset overtaken_by_trace_id overtaken_by_span_id",
     "compensations_since('2026-01-01'::timestamp)": "topic partition message_offset service sent_at trace_id span_id "
     "flow_id pathway_id entry_service entry_name event_id of_topic of_partition of_offset",
+    "message_counts(interval 1 minute, '2026-01-01'::timestamp)": "counted_at service direction cluster topic "
+    "consumer_group prefix_id messages errors send_p95_ms wait_p95_ms work_p95_ms latencies",
     "hot_keys_since('t', '2026-01-01'::timestamp)": "topic key_hash partition messages share keys",
     "rebalances_since('2026-01-01'::timestamp)": COLUMNS["rebalances"],
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "

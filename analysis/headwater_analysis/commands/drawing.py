@@ -31,6 +31,7 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     yield Text(
         f"{count_of(flow.spans, 'span')}   {count_of(flow.errors, 'error')}   "
         f"{count_of(flow.dead_letters, 'dead letter')}"
+        + (f"   {count_of(flow.replays, 'replay')}, in no total" if flow.replays else "")
     )
     axis = axis_for(detail, elastic)
     names = max(int(width * NAME_SHARE), 24)
@@ -40,8 +41,6 @@ def draw(detail: FlowDetail, width: int, elastic: bool | None, ascii_only: bool 
     yield Text(" " * (names + 1)).append_text(_ruler(axis, bars, marks))
     for row in waterfall(detail):
         yield _line(row, axis, names, bars, marks)
-    if detail.cut:
-        yield Text(f"Only the first {len(detail.spans):,} spans are drawn.", style="yellow")
 
 
 class _Marks:

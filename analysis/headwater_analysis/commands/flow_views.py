@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.text import Text
 
 from headwater_analysis import format as fmt
+from headwater_analysis.flow_bounds import DOUBT, SENTENCES
 from headwater_analysis.flows import FlowDetail, HopRow
 from headwater_analysis.layout.sequence import Step, sequence
 
@@ -74,6 +75,14 @@ def _line(step: Step, first: int, columns: int, room: int, marks: _Marks) -> Tex
     if step.failed:
         text.append("  ✗", style="red")
     return text
+
+
+def notes(detail: FlowDetail) -> Iterator[Text]:
+    """What a picture of a flow does not show, and what of it is in doubt."""
+    for bound in detail.cut:
+        yield Text(SENTENCES[bound], style="yellow")
+    if detail.flow.doubtful:
+        yield Text(DOUBT.format(fmt.count(detail.flow.doubtful)), style="yellow")
 
 
 def print_hops(detail: FlowDetail) -> None:

@@ -1,7 +1,7 @@
 """`headwater flows` and `headwater flow`: what ran end to end, and one of them drawn."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.text import Text
@@ -9,13 +9,16 @@ from rich.text import Text
 from headwater_analysis import flows as question
 from headwater_analysis import format as fmt
 from headwater_analysis.critical_path.asking import path_of_flow
-from headwater_analysis.filter import KEYS
+from headwater_analysis.errors import UsageError
+from headwater_analysis.filter import KEYS, FilterError
+from headwater_analysis.layout.graph import graph
 from headwater_analysis.layout.sequence import sequence
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
 from headwater_analysis.window import Window
 
 from .drawing import draw
-from .flow_views import draw_sequence, print_hops
+from .flow_views import draw_sequence, notes, print_hops
+from .graph_drawing import draw_graph
 from .path_drawing import draw_path
 from .printing import ascii_only, console, empty, opened, print_json, print_table, status_text, when
 
@@ -31,7 +34,11 @@ FLOWS = Command(
     ),
     options=(
         LAST,
-        Option("filter", f"Which flows: words, or {', '.join(KEYS)} with : > < =.", ""),
+        Option(
+            "filter",
+            f"Which flows: words, ~regex, or {', '.join(KEYS)} with : ~ > < =; - in front excludes.",
+            "",
+        ),
         Option("status", "Only flows of this status.", None, "choice", ("ok", "error", "open")),
         Option("sort", "By what; the largest or newest first.", "started", "choice", question.SORTS),
         Option("limit", "How many at most.", 50, "whole"),
@@ -51,12 +58,13 @@ FLOW = Command(
         "headwater flow 4bf92f3577b34da6a3ce929d0e0e4736",
         "headwater flow orders@3:1042",
         "headwater flow ID --view critical-path",
+        "headwater flow ID --view graph",
         "headwater flow ID --json",
     ),
     (Positional("id", "a flow, trace, span or event id, or topic@partition:offset"),),
     (
         Option("view", "What is drawn, and printed by --json.", "waterfall", "choice",
-               ("waterfall", "critical-path", "sequence", "table")),
+               ("waterfall", "critical-path", "sequence", "graph", "table")),
         Option("axis", "Fold idle time away, or not; auto folds what mostly waits.", "auto", "choice",
                ("auto", "elastic", "linear")),
         COLLECTOR,
@@ -73,7 +81,10 @@ def run_flows(argv: list[str]) -> int:
     window = Window.last(settings.last)
     line = settings.filter + (f" status:{settings.status}" if settings.status else "")
     with opened(settings) as source:
-        found = question.list_flows(source, window, line, settings.sort, limit=settings.limit)
+        try:
+            found = question.list_flows(source, window, line, settings.sort, limit=settings.limit)
+        except FilterError as error:
+            raise UsageError(f"{error}\n{error.pointed}") from None
     if settings.json:
         print_json(found)
         return 0
@@ -129,24 +140,25 @@ def run_flow(argv: list[str]) -> int:
     with opened(settings) as source:
         detail = question.load_flow(source, settings.id)
     if settings.json:
-        print_json(
-            sequence(detail)
-            if settings.view == "sequence"
-            else detail.hops
-            if settings.view == "table"
-            else detail
-        )
+        pictures: dict[str, Callable[[], object]] = {
+            "sequence": lambda: sequence(detail),
+            "graph": lambda: graph(detail),
+            "table": lambda: detail.hops,
+        }
+        print_json(pictures.get(settings.view, lambda: detail)())
         return 0
+    target = console()
+    width = max(target.width, 80)
     if settings.view == "table":
         print_hops(detail)
-        return 0
-    if settings.view == "sequence":
-        target = console()
-        _print(draw_sequence(detail, max(target.width, 80), ascii_only()), target)
-        return 0
-    elastic = {"auto": None, "elastic": True, "linear": False}[settings.axis]
-    target = console()
-    _print(draw(detail, max(target.width, 80), elastic, ascii_only()), target)
+    elif settings.view == "sequence":
+        _print(draw_sequence(detail, width, ascii_only()), target)
+    elif settings.view == "graph":
+        _print(draw_graph(graph(detail), ascii_only()), target)
+    else:
+        elastic = {"auto": None, "elastic": True, "linear": False}[settings.axis]
+        _print(draw(detail, width, elastic, ascii_only()), target)
+    _print(notes(detail), target)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`headwater pathway`: where the time of all flows of one entry goes, and what if some of it took another time."""
+"""`headwater pathways` (and `pathway`, the same): where the time of an entry's flows goes, and what if it did not."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,19 +11,23 @@ from headwater_analysis.critical_path.what_if import KEYS_OF
 from headwater_analysis.errors import UsageError
 from headwater_analysis.pathways import pathways
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
+from headwater_analysis.throughput import Throughput, of_pathway
 from headwater_analysis.window import Window
 
 from .path_drawing import bar, step_mark, step_style
 from .printing import ascii_only, console, count_of, empty, opened, plain, print_json, print_table, when
+from .throughput_drawing import draw_throughput
 
 COMMAND = Command(
     "pathway",
     "Shows where the time of a pathway's flows goes: how often each segment is on the critical path, through "
     "queues too, what it contributes, and how much later the rest could have come. --what-if counts all starts "
-    "and ends anew as if some segments had taken another time. Without an id it lists the pathways.",
+    "and ends anew as if some segments had taken another time. Without an id it lists the pathways; "
+    "`pathways` and `pathway` are one command.",
     (
-        "headwater pathway",
+        "headwater pathways",
         "headwater pathway 3f2a --last 24h",
+        "headwater pathway 3f2a --throughput --last 24h    # waits against rates, and where they begin to grow",
         'headwater pathway 3f2a --what-if "wait topic=orders group=payments x0"',
         'headwater pathway 3f2a --what-if "work service=checkout operation=charge x0.5; send topic=orders x0"',
         "headwater pathway 3f2a --json | jq '.steps[0]'",
@@ -33,6 +37,8 @@ COMMAND = Command(
         Option("what-if", "Suppositions: kind, what is meant by name=value (* for any text), x and a factor; "
                f"; between several. Kinds: {', '.join(KEYS_OF)}; names: service, operation, topic, group.", None,
                metavar="TEXT"),
+        Option("throughput", "What its flows take and wait at the rates there were, and from which on waiting grows.",
+               False, "flag"),
         Option("last", "How far back to look, such as 30s, 15m, 2h or 7d.", "1h", metavar="DURATION"),
         Option("limit", "How many flows at most, the newest first.", 500, "whole"),
         COLLECTOR,
@@ -51,9 +57,14 @@ def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(COMMAND, argv)
     window = Window.last(settings.last)
-    if settings.id is None and settings.what_if is not None:
-        raise UsageError("--what-if needs the id of a pathway; `headwater pathway` lists them.")
+    for given, name in ((settings.what_if is not None, "--what-if"), (settings.throughput, "--throughput")):
+        if settings.id is None and given:
+            raise UsageError(f"{name} needs the id of a pathway; `headwater pathways` lists them.")
+    if settings.throughput and settings.what_if is not None:
+        raise UsageError("--throughput and --what-if are two questions; ask them one after another.")
     with opened(settings) as source:
+        if settings.throughput:
+            return _print_throughput(of_pathway(source, settings.id, window), settings.json)
         if settings.id is None:
             found = pathways(source)
         else:
@@ -86,6 +97,16 @@ def run(argv: list[str]) -> int:
         ),
         right=("flows", "errors", "total p50", "p95"),
     )
+    return 0
+
+
+def _print_throughput(found: Throughput, as_json: bool) -> int:
+    if as_json:
+        print_json(found)
+        return 0
+    target = console()
+    for line in draw_throughput(found, max(target.width, 80), ascii_only()):
+        target.print(line, no_wrap=True, overflow="ellipsis")
     return 0
 
 

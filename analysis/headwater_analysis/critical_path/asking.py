@@ -114,7 +114,7 @@ def path_of(source: Source, detail: FlowDetail) -> CriticalPath:
         replays = frozenset((row[0], row[1]) for row in answer.rows)
     graph = build(detail.spans, detail.edges, detail.hops, replays)
     runs = (a_run(graph, number) for number in range(len(graph.replays) + 1))
-    return CriticalPath(detail.flow.flow_id, tuple(run for run in runs if run is not None), detail.cut)
+    return CriticalPath(detail.flow.flow_id, tuple(run for run in runs if run is not None), bool(detail.cut))
 
 
 def a_run(graph: Graph, number: int = 0) -> Run | None:

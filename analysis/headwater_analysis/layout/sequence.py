@@ -90,4 +90,4 @@ def sequence(detail: FlowDetail) -> Sequence:
                 span.status == "error", span.trace_id, span.span_id,
             )
         )  # fmt: skip
-    return Sequence(tuple(columns), tuple(steps), detail.cut or len(raw) > STEPS_AT_MOST)
+    return Sequence(tuple(columns), tuple(steps), bool(detail.cut) or len(raw) > STEPS_AT_MOST)

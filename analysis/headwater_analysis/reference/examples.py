@@ -36,6 +36,7 @@ EXAMPLES: dict[str, str] = {
     "flow_spans": "select service, name, duration_ms from flow_spans('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_edges": "select kind, from_span_id, to_span_id, wait_ms from flow_edges('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_hops": "select topic, consumer_group, wait_ms, work_ms from flow_hops('4bf92f3577b34da6a3ce929d0e0e4736')",
+    "flow_runs": "select run, total_ms, spans, errors from flow_runs('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_of": "select flow_id from flow_of('orders/3/1042')",
     "spans_of_flows": "select flow_id, count(*) as spans from spans_of_flows(['4bf92f3577b34da6a3ce929d0e0e4736']) "
     "group by all",
@@ -52,6 +53,10 @@ EXAMPLES: dict[str, str] = {
     "learned_successors_since": "from learned_successors_since('orders', NULL, ago(interval 1 day))",
     "out_of_order_since": "from out_of_order_since(NULL, NULL, ago(interval 1 hour))",
     "compensations_since": "from compensations_since(ago(interval 1 day))",
+    "message_counts": "select counted_at, topic, consumer_group, sum(messages) as messages "
+    "from message_counts(interval 1 minute, ago(interval 1 hour)) where direction = 'in' group by all order by all",
+    "sketch_quantile_ms": "select topic, sketch_quantile_ms(flatten(list(latencies)), 'wait', 0.99) as p99_ms "
+    "from message_counts(interval 1 hour, ago(interval 1 day)) group by all",
     "hot_keys_since": "from hot_keys_since('orders', ago(interval 15 minutes))",
     "rebalances_since": "from rebalances_since(ago(interval 1 hour))",
     "ago": "select count(*) as spans from spans where started_at > ago(interval 5 minutes)",

@@ -25,6 +25,9 @@ with groups as (
 select w.trace_id, w.span_id, w.cluster, w.topic, w.partition, w.message_offset, w.consumer_group
 from waiting w
 where not exists (
+    from message_transactions x
+    where x.trace_id = w.trace_id and x.span_id = w.span_id and x.outcome = 'aborted'
+) and not exists (
     from hop_rows h
     where h.topic = w.topic and h.partition = w.partition and h.message_offset = w.message_offset
         and h.consumer_group = w.consumer_group and h.started_at >= w.sent_at - interval 1 second

@@ -2,8 +2,22 @@
 create macro flow_edges(of_flow) as table
 with members as materialized (
     from flow_spans(of_flow)
-), here as (
+), seen as materialized (
+    select min(started_at) as since, max(ended_at) as until, min(received_at) as heard_since,
+        max(received_at) as heard_until
+    from members
+), here as materialized (
     from flow_hops(of_flow)
+), sent as materialized (
+    select m.trace_id, m.span_id, m.topic, m.partition, m.message_offset, m.origin, m.origin_group, m.dead_letter,
+        concat_ws(':', m.topic, m.partition, m.message_offset) as place
+    from message_rows m
+    join seen on m.sent_at >= seen.since and m.available_at <= seen.until
+    semi join members s on s.trace_id = m.trace_id and s.span_id = m.span_id
+), carried as (
+    select c.*, o.trace_id as origin_trace_id, o.span_id as origin_span_id
+    from sent c
+    join sent o on o.place = c.origin and o.span_id != c.span_id
 ), delivered as (
     select * from here where send_span_id is not null
 ), attempts as (
@@ -11,6 +25,18 @@ with members as materialized (
     from here a
     join here b on b.topic = a.topic and b.partition = a.partition and b.message_offset = a.message_offset
         and b.consumer_group is not distinct from a.consumer_group and b.attempt = a.attempt + 1
+), lineages as (
+    select h.*, s.origin, coalesce(s.origin, concat_ws(':', h.topic, h.partition, h.message_offset)) as line,
+        s.origin_group, coalesce(s.dead_letter, false) as dead_letter
+    from here h
+    left join sent s on s.trace_id = h.send_trace_id and s.span_id = h.send_span_id
+), retried as (
+    -- By way of a retry topic; what handled the attempt before sent it there. A replay is a first attempt again.
+    select b.*, a.trace_id as before_trace_id, a.span_id as before_span_id
+    from lineages b
+    join lineages a on a.line = b.origin and a.attempt = b.attempt - 1 and a.consumer_service = b.producer_service
+        and case when a.origin is null then coalesce(a.consumer_group = b.origin_group, true) else a.attempt > 1 end
+    where not b.dead_letter
 ), edges as (
     select 'parent' as kind, trace_id as from_trace_id, parent_span_id as from_span_id,
         trace_id as to_trace_id, span_id as to_span_id, null as cluster, null as topic, null as partition,
@@ -26,6 +52,14 @@ with members as materialized (
         message_offset, consumer_group, wait_ms
     from attempts
     union all
+    select 'attempt', before_trace_id, before_span_id, trace_id, span_id, cluster, topic, partition,
+        message_offset, consumer_group, wait_ms
+    from retried
+    union all
+    select 'origin', origin_trace_id, origin_span_id, trace_id, span_id, null, topic, partition, message_offset,
+        null, null
+    from carried
+    union all
     select cause_kind, cause_trace_id, cause_span_id, trace_id, span_id, cluster, topic, partition,
         message_offset, consumer_group, null
     from members
@@ -34,6 +68,7 @@ with members as materialized (
     select 'link', l.linked_trace_id, l.linked_span_id, l.trace_id, l.span_id, l.cluster, l.topic, l.partition,
         l.message_offset, m.consumer_group, null
     from link_rows l
+    join seen on l.received_at >= seen.heard_since and l.received_at <= seen.heard_until
     join members m on m.trace_id = l.trace_id and m.span_id = l.span_id
 )
 select

@@ -2,21 +2,32 @@
 create macro flow_spans(of_flow) as table
 with members as materialized (
     from flow_members(of_flow)
+), seen as materialized (
+    select min(since) as since, max(until) as until from fragments_of_flows([of_flow])
 ), found as (
     select s.*, m.shared
-    from members m
-    join spans s on s.trace_id = m.trace_id and s.span_id = m.span_id
+    from spans s
+    join seen on s.started_at >= seen.since and s.ended_at <= seen.until
+    join members m on m.trace_id = s.trace_id and m.span_id = s.span_id
+    union all
+    select s.*, m.shared
+    from spans s
+    join members m on m.trace_id = s.trace_id and m.span_id = s.span_id
+    where s.started_at is null or s.ended_at is null
 ), sends as (
-    select distinct trace_id, span_id, send_span_id
-    from hop_rows
-    where role = 'process' and trace_id in (select trace_id from members)
+    select distinct h.trace_id, h.span_id, h.send_span_id
+    from hop_rows h
+    join seen on h.started_at >= seen.since and h.ended_at <= seen.until
+    semi join members m on m.trace_id = h.trace_id and m.span_id = h.span_id
+    where h.role = 'process'
 ), causes as (
-    from cause_rows where trace_id in (select trace_id from members)
+    select c.* from cause_rows c semi join members m on m.trace_id = c.trace_id and m.span_id = c.span_id
 )
 select
     f.* exclude (shared),
     of_flow as flow_id,
     case
+        when c.kind = 'replay' then 'origin'
         when c.kind is not null then c.kind
         when h.send_span_id = f.parent_span_id then 'message'
         when f.parent_span_id is not null then 'parent'

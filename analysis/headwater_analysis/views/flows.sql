@@ -4,6 +4,7 @@ with awaited as (
     select coalesce(f.flow_id, a.trace_id) as flow_id
     from awaited_messages a
     left join split_flows f on f.trace_id = a.trace_id and f.span_id = a.span_id
+    where f.replay is null
     group by all
 )
 select
@@ -24,7 +25,8 @@ select
     a.flow_id is null and t.rooted as complete,
     not t.rooted as orphan,
     t.traces,
-    case when complete then total_ms end as converged_ms
+    case when complete then total_ms end as converged_ms,
+    t.replays, t.doubtful
 from flow_totals t
 left join awaited a on a.flow_id = t.flow_id;
 
@@ -56,3 +58,7 @@ comment on column flows.orphan is 'the parent of its first span is not stored';
 comment on column flows.traces is 'number of traces it runs over';
 comment on column flows.converged_ms is
     'first start to last end over all branches in milliseconds, once it is complete; NULL before';
+comment on column flows.replays is
+    'replays of its messages: runs of their own that nothing else here counts; flow_runs has them';
+comment on column flows.doubtful is
+    'hops that begin before their message was sent, and spans that end before they start or lie far in the future: where it is not 0, clocks differ and totals and waits are in doubt';

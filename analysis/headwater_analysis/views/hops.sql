@@ -6,7 +6,9 @@ select
     coalesce(f.flow_id, h.owner_trace_id, h.trace_id) as flow_id,
     h.producer_service, h.consumer_service, h.send_trace_id, h.send_span_id, h.trace_id, h.span_id,
     h.sent_at, h.available_at, h.fetched_at as received_at, h.started_at, h.ended_at,
-    h.send_ns / 1e6 as send_ms, null::double as txn_wait_ms, h.wait_ns / 1e6 as wait_ms, h.wait_method,
+    h.send_ns / 1e6 as send_ms, case when h.reads_committed and h.attempt = coalesce(h.said_attempt, 1)
+        then nullif(epoch_ns(h.available_at) - coalesce(h.backoff_ns, 0) - epoch_ns(h.sent_at) - h.send_ns, 0) / 1e6
+    end as txn_wait_ms, h.wait_ns / 1e6 as wait_ms, h.wait_method,
     h.wait_bound_ns / 1e6 as wait_bound_ms, case when h.wait_method != 'overlap' and h.fetched_at is not null
         then least(epoch_ns(h.started_at) - epoch_ns(h.fetched_at), h.wait_ns) / 1e6 end as local_wait_ms,
     elapsed_ns(h.started_at, h.ended_at) / 1e6 as work_ms, h.backoff_ns / 1e6 as backoff_ms, (epoch_ns(h.ended_at) - epoch_ns(coalesce(h.sent_at, case when h.record_time is not null then h.record_at end)))
@@ -41,11 +43,11 @@ comment on column hops.ended_at is 'end of the handling, UTC';
 comment on column hops.send_ms is
     'start of sending to acknowledgement, the producer''s own batching included; milliseconds';
 comment on column hops.txn_wait_ms is
-    'acknowledgement to the end of the transaction; NULL: transactions are not followed';
+    'acknowledgement to the end of its transaction in milliseconds, where the group reads only what is committed; NULL where there was nothing to wait for or it is not known';
 comment on column hops.wait_ms is
     'available to start of handling in milliseconds, by wait_method; NULL where it cannot be known';
 comment on column hops.wait_method is
-    'acknowledged, overlap, append_time, create_time, send_end, due or previous_attempt: what the wait is counted from';
+    'acknowledged, committed, overlap, append_time, create_time, send_end, due or previous_attempt: what the wait is counted from';
 comment on column hops.wait_bound_ms is
     'how far wait_ms can be wrong, in milliseconds; NULL where that is not known';
 comment on column hops.local_wait_ms is 'part of the wait: fetched but not begun, in milliseconds';

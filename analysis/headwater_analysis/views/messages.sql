@@ -2,9 +2,12 @@
 create view messages as
 select
     coalesce(m.cluster, k.clusters[m.topic]) as cluster,
-    m.topic, m.incarnation, m.partition, m.message_offset, m.sent_at, m.available_at, m.service,
-    m.trace_id, m.span_id, m.event_id, m.key_hash, m.size, m.schema_id, m.tombstone, m.status
+    m.topic, m.incarnation, m.partition, m.message_offset, m.sent_at,
+    greatest(m.available_at, x.committed_at) as available_at, m.service,
+    m.trace_id, m.span_id, m.event_id, m.key_hash, m.size, m.schema_id, m.tombstone, m.status,
+    x.outcome as transaction_outcome
 from message_rows m
+left join message_transactions x on x.trace_id = m.trace_id and x.span_id = m.span_id
 cross join topic_knowledge k;
 
 comment on view messages is
@@ -15,7 +18,7 @@ comment on column messages.incarnation is 'life of the topic of this name, from 
 comment on column messages.partition is 'partition';
 comment on column messages.message_offset is 'offset';
 comment on column messages.sent_at is 'start of the send span, UTC';
-comment on column messages.available_at is 'acknowledgement: end of the send span, UTC';
+comment on column messages.available_at is 'from when on it could be had, UTC: end of its transaction where it was committed, else the acknowledgement';
 comment on column messages.service is 'service that sent it';
 comment on column messages.trace_id is 'trace of the send span';
 comment on column messages.span_id is 'the send span';
@@ -25,3 +28,5 @@ comment on column messages.size is 'bytes of the value';
 comment on column messages.schema_id is 'schema id found in the value or a header';
 comment on column messages.tombstone is 'the value is null';
 comment on column messages.status is 'status of the send span';
+comment on column messages.transaction_outcome is
+    'committed, aborted (counts in no flow), unknown where ending it failed, open while no end is known; NULL outside of a transaction';

@@ -1,34 +1,20 @@
 -- The spans of several flows at once, as flow_spans gives those of one, with what a critical path needs of them.
 create macro spans_of_flows(of_flows) as table
-with wanted as (
-    select distinct unnest(of_flows::varchar[]) as flow_id
-), own as (
-    select distinct p.flow_id, p.trace_id, p.boundary,
-        exists (from split_spans x where x.trace_id = p.trace_id) as split
-    from flow_parts p
-    semi join wanted w on w.flow_id = p.flow_id
-    where not p.shared
-), members as materialized (
-    select o.flow_id, s.trace_id, s.span_id, false as shared
-    from own o
-    join span_rows s on s.trace_id = o.trace_id
-    where not o.split
-    union
-    select o.flow_id, s.trace_id, s.span_id, false
-    from own o
-    join split_spans s on s.trace_id = o.trace_id and s.boundary = o.boundary
-), batches as (
-    select distinct m.flow_id, f.trace_id, f.boundary
-    from fragments f
-    join link_rows l on l.trace_id = f.trace_id and l.span_id = f.boundary
-    join members m on m.trace_id = l.linked_trace_id and m.span_id = l.linked_span_id
-    where f.shared
+with places as materialized (
+    from fragments_of_flows(of_flows)
+), seen as materialized (
+    select min(since) as since, max(until) as until from places
 ), everything as materialized (
-    from members
+    select p.flow_id, s.trace_id, s.span_id, false as shared
+    from span_rows s
+    join seen on s.started_at >= seen.since and s.ended_at <= seen.until
+    join places p on p.trace_id = s.trace_id
+    where not p.split
     union
-    select b.flow_id, s.trace_id, s.span_id, true
-    from batches b
-    join split_spans s on s.trace_id = b.trace_id and s.boundary = b.boundary
+    select p.flow_id, s.trace_id, s.span_id, p.shared
+    from places p
+    join split_spans s on s.trace_id = p.trace_id and s.boundary = p.boundary
+    where p.split
 ), sends as (
     select distinct h.trace_id, h.span_id, h.send_span_id
     from hop_rows h
@@ -42,6 +28,7 @@ select
     (epoch_ns(s.ended_at) - epoch_ns(s.started_at)) / 1e6 as duration_ms, s.status, s.status_message,
     s.error_type, s.cluster, s.topic, s.partition, s.message_offset, s.consumer_group, s.operation, s.event_id,
     case
+        when c.kind = 'replay' then 'origin'
         when c.kind is not null then c.kind
         when h.send_span_id = s.parent_span_id then 'message'
         when s.parent_span_id is not null then 'parent'
@@ -49,12 +36,10 @@ select
     coalesce(c.cause_trace_id, case when s.parent_span_id is not null then s.trace_id end) as cause_trace_id,
     coalesce(c.cause_span_id, s.parent_span_id) as cause_span_id,
     e.shared, e.flow_id,
-    -- A retry or a dead letter says that it is one, or which delivery it follows from.
-    c.kind = 'origin' and (s.attributes->>'$."headwater.retry.origin"') is null
-        and (s.attributes->>'$."headwater.cause"') is null
-        and coalesce(s.attributes->>'$."headwater.dead_letter"' != 'true', true) as replays
+    coalesce(c.kind = 'replay', false) as replays
 from everything e
-join span_rows s on s.trace_id = e.trace_id and s.span_id = e.span_id
+join (select span_rows.* from span_rows join seen on started_at >= seen.since and ended_at <= seen.until) s
+    on s.trace_id = e.trace_id and s.span_id = e.span_id
 left join causes c on c.trace_id = s.trace_id and c.span_id = s.span_id
 left join sends h on h.trace_id = s.trace_id and h.span_id = s.span_id and h.send_span_id = s.parent_span_id;
 

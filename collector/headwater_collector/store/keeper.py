@@ -82,7 +82,20 @@ class _Keeping:
             self._step("no_splits")
         self._step("changed_hops" if hops else "no_changed_hops", "whole_parts")
         if self._true("exists (from touched_splits)"):
-            self._step("split_members", "replace_splits", "resolved_flows", "split_parts")
+            self._step("split_members", "replace_splits", "flow_leaps")
+            if not self._leapt():
+                self._step("broken_cycles")
+                self._leapt()
+            self._step("resolved_flows", "split_parts")
+
+    def _leapt(self) -> bool:
+        """Follows causes up until every fragment's flow is known; whether that is so, or some go round in circles."""
+        [(fragments,)] = self._writer.execute("select count(*) from flow_leaps")
+        for _ in range(int(fragments).bit_length() + 1):
+            if not self._true("exists (from flow_leaps where up_trace_id is not null)"):
+                return True
+            self._step("leap")
+        return not self._true("exists (from flow_leaps where up_trace_id is not null)")
 
     def _messages_and_hops(self) -> bool:
         """Messages, deliveries and hops of the batch; whether there are any."""
@@ -91,16 +104,25 @@ class _Keeping:
             "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
             "is not null)"
         ) or _roots_link(self._roots, self._batch.links)
-        if not claims and not self._true(
-            "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
+        ended = self._true("exists (from batch_spans where name = 'transaction')")
+        if (
+            not claims
+            and not ended
+            and not self._true(
+                "exists (from new_facts where message_offset is not null or role in ('receive', 'process'))"
+            )
         ):
-            self._step("no_messaging", "no_claims")
+            self._step("no_messaging", "no_claims", "no_transactions")
             return False
         self._step("new_messages", "named_deliveries")
         ranges = self._true("exists (from new_words where said[8] is not null) or exists (from range_rows)")
         self._step("linked_deliveries" if ranges or _name_records(self._batch.links) else "no_links")
         if ranges:
             self._step("new_ranges", "ranged_deliveries")
+        if ended or self._true("exists (from new_facts where role = 'send' and transactional)"):
+            self._step("new_transactions")
+        else:
+            self._step("no_transactions")
         self._step("touched")
         if claims or self._true("exists (from claim_rows)"):
             self._step("new_claims", "touched_claims")

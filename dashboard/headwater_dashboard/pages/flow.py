@@ -6,6 +6,7 @@ from dash import dcc, html
 
 from headwater_analysis import flows
 from headwater_analysis import format as fmt
+from headwater_analysis.flow_bounds import DOUBT, SENTENCES
 from headwater_analysis.layout.tree import axis_for, path, waterfall
 from headwater_analysis.source import Source
 from headwater_dashboard.parts import aria, facts, link, status
@@ -82,10 +83,9 @@ def head(detail: flows.FlowDetail) -> Any:
         ("dead letters", fmt.count(flow.dead_letters)),
     ]
     notes = [html.Span("a parent is missing", className="chip warn")] if flow.orphan else []
-    if detail.cut:
-        notes.append(
-            html.Span(f"only the first {len(detail.spans):,} spans are shown", className="chip warn")
-        )
+    said = [SENTENCES[bound] for bound in detail.cut]
+    said += [DOUBT.format(fmt.count(flow.doubtful))] if flow.doubtful else []
+    notes += [html.Span(sentence, className="chip warn") for sentence in said]
     return html.Div(
         [
             html.H2(steps, id="flow-path"),

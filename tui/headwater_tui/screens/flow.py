@@ -10,6 +10,7 @@ from textual.widgets import Static
 from headwater_analysis import flows
 from headwater_analysis import format as fmt
 from headwater_analysis.errors import HeadwaterError
+from headwater_analysis.flow_bounds import DOUBT, SENTENCES
 from headwater_analysis.layout.tree import Row, path
 from headwater_analysis.source import Source
 from headwater_tui import palette
@@ -96,8 +97,8 @@ class FlowView(View):
             parts += [f"{fmt.count(number)} {word}"] if number else []
         if flow.orphan:
             parts.append("a parent is missing")
-        if detail.cut:
-            parts.append(f"only the first {len(detail.spans):,} spans are shown")
+        parts += [SENTENCES[bound] for bound in detail.cut]
+        parts += [DOUBT.format(fmt.count(flow.doubtful))] if flow.doubtful else []
         head.append("   " + "   ".join(parts))
         self.query_one("#flow-head", Static).update(head)
 
@@ -145,6 +146,7 @@ class FlowView(View):
             lines += [("mark", mark) for mark in facts.marks]
             lines += [("link to", f"{one['linked_trace_id']} {one['linked_span_id']}") for one in facts.links]
             lines += [("linked from", f"{one['trace_id']} {one['span_id']}") for one in facts.linked_from]
+            lines += [("linked from", "and more")] if facts.linked_from_more else []
             for event in facts.events:
                 said = (event["attributes"] or {}).get("exception.message", "")
                 lines.append(("event at", f"{event['occurred_at']} {event['name']} {said}"))

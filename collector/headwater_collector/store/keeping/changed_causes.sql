@@ -1,7 +1,14 @@
 -- Primary causes of touched spans, where it is not the parent: message of its own coordinates, then, for a span
 -- without a parent, origin, attempt, cause, link.
+create or replace temp table linkless as  -- batches that name their records by offsets alone
+select distinct n.trace_id, n.span_id
+from new_hops n
+anti join (from claim_rows where kind = 'link') c on c.span_id = n.span_id and c.trace_id = n.trace_id
+where n.role = 'batch' and n.parent_span_id is null;
 create or replace temp table weighed_spans as
 from touched_roots
+union
+from linkless
 union
 select trace_id, span_id from new_hops where role = 'process' and parent_span_id is not null;
 create or replace temp table old_causes as
@@ -13,11 +20,20 @@ with candidates as (
     from new_hops
     where role = 'process' and send_span_id is not null
     union all
-    select 3, c.received_at, c.trace_id, c.span_id, 'origin', m.trace_id, m.span_id, false, null
+    select 1, min(h.received_at), h.trace_id, h.span_id, 'message',
+        min({'span_id': h.send_span_id, 'trace_id': h.send_trace_id}).trace_id,
+        min({'span_id': h.send_span_id, 'trace_id': h.send_trace_id}).span_id,
+        count(distinct h.send_trace_id) > 1, null
+    from hop_rows h
+    semi join linkless l on l.span_id = h.span_id and l.trace_id = h.trace_id
+    where h.send_span_id is not null
+    group by h.trace_id, h.span_id
+    union all
+    select 3, c.received_at, c.trace_id, c.span_id, c.kind, m.trace_id, m.span_id, false, null
     from touched_claims c
     join touched_sends m on m.topic = c.topic and m.partition = c.partition
         and m.message_offset = c.message_offset
-    where c.kind = 'origin' and m.span_id != c.span_id
+    where c.kind in ('origin', 'replay') and m.span_id != c.span_id
     union all
     select 4, received_at, trace_id, span_id, 'attempt', before_trace_id, before_span_id, false, null
     from new_hops

@@ -5,7 +5,12 @@ with told as (
 ), said as (
     select *, 'cause' as kind, said[1] as written from told where said[1] is not null
     union all
-    select *, 'origin', coalesce(moved[1], moved[2]) from told where coalesce(moved[1], moved[2]) is not null
+    -- What is neither retry nor dead letter, and was sent while no record was handled, is a replay.
+    select *,
+        case when moved[2] is null and said[1] is null and coalesce(moved[6] != 'true', true) then 'replay'
+            else 'origin' end,
+        coalesce(moved[1], moved[2])
+    from told where coalesce(moved[1], moved[2]) is not null
 ), parsed as (
     select *, regexp_extract(written, '^(.+):([0-9]+):([0-9]+)$', ['t', 'p', 'o']) as r
     from said

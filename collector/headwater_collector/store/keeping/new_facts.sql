@@ -34,7 +34,8 @@ select
         when coalesce(w.said[4] = 'true', false) then null
         when w.said[3] = '1' then 'append'
         when w.said[2] is not null then 'create'
-    end as record_time
+    end as record_time,
+    w.transactional
 from batch_messaging b
 left join new_words w on w.row = b.row
 left join known t on t.topic = b.topic;

@@ -4,7 +4,12 @@ create or replace temp table new_hops as
 with counted as (
     select
         p.*, f.fetched_at,
-        coalesce(acked_at, case when record_time is not null then record_at end) as known_at,
+        -- A record may be read before its producer hears that the transaction ended.
+        case
+            when reads_committed and committed_at > acked_at then greatest(least(committed_at, started_at), acked_at)
+            when acked_at is not null then acked_at
+            when record_time is not null then record_at
+        end as known_at,
         case
             when nth > 1 and due_at between before_ended_at and started_at then 'due'
             when nth > 1 and before_ended_at <= started_at then 'previous_attempt'
@@ -12,6 +17,8 @@ with counted as (
             when due_at <= started_at and coalesce(said_attempt, 2) > 1 then 'due'
             when sent_at is not null and started_at < sent_at - interval 1 millisecond then null
             when sent_at is not null and started_at < acked_at then 'overlap'
+            when reads_committed and started_at < committed_at then 'overlap'
+            when reads_committed and committed_at is not null then 'committed'
             when sent_at is not null then 'acknowledged'
             when record_time = 'append' and record_at <= started_at then 'append_time'
             when record_time = 'create' and record_at <= started_at then 'create_time'
@@ -43,8 +50,12 @@ select
         epoch_ns(from_at) - epoch_ns(case when nth > 1 then before_ended_at else known_at end) end as backoff_ns,
     method as wait_method,
     case when method = 'overlap' then
-        greatest(epoch_ns(started_at) - epoch_ns(case when nth > 1 then before_started_at else sent_at end), 0)
-    end as wait_bound_ns,
+        greatest(epoch_ns(started_at) - epoch_ns(case
+            when nth > 1 then before_started_at
+            when started_at >= acked_at then acked_at
+            else sent_at
+        end), 0)
+    end as wait_bound_ns, reads_committed,
     before_trace_id, before_span_id
 from placed;
 insert into hop_rows by name select * exclude (before_trace_id, before_span_id) from new_hops;

@@ -13,6 +13,6 @@ select
     received_at, case when role = 'process' then 'batch' else role end as role, cluster, r.t as topic,
     r.a::bigint as first_offset, coalesce(try_cast(r.b as bigint), r.a::bigint) as last_offset,
     r.p::integer as partition, consumer_group, trace_id, span_id, parent_span_id, service, started_at,
-    ended_at, status, error_type
+    ended_at, status, error_type, transactional as reads_committed
 from parsed
 where r.t != '';

@@ -3,6 +3,7 @@
 -- said: cause, record.ts, record.ts_type, ts_inherited, redelivered, schema.id, key.hash, offsets.
 -- moved (retries and dead letters): origin, retry.origin, origin.group, retry.attempt, retry.due_ms, dead_letter.
 -- body, of whatever may be a send: size, tombstone.
+-- transactional: a send is part of a transaction, anything else reads only what transactions committed.
 create or replace temp table new_words as
 with looked as (
     select
@@ -28,6 +29,11 @@ select
     end as moved,
     case when sent then json_extract_string(attributes, [
         '$."messaging.message.body.size"', '$."messaging.kafka.message.tombstone"'
-    ]) end as body
+    ]) end as body,
+    case
+        when not told then null
+        when sent then contains(attributes, '"headwater.txn.id"')
+        else contains(attributes, '"read_committed"')
+    end as transactional
 from looked
 where told or (sent and not topicless);

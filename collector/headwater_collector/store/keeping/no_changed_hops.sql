@@ -1,3 +1,3 @@
 -- The batch changes no hop.
 create or replace temp view changed_hops as
-select received_at, trace_id, hops, dead_letters, wait_ns, work_ns, backoff_ns from flow_parts limit 0;
+select received_at, trace_id, hops, dead_letters, messages, doubtful, wait_ns, work_ns, backoff_ns from flow_parts limit 0;

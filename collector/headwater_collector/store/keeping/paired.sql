@@ -5,7 +5,7 @@ create or replace temp view paired as
 with met as (
     select
         d.*, m.trace_id as send_trace_id, m.span_id as send_span_id, m.service as producer_service, m.sent_at,
-        m.available_at as acked_at, m.cluster as send_cluster,
+        m.available_at as acked_at, m.committed_at, m.cluster as send_cluster,
         coalesce(m.cluster = d.cluster, true) and coalesce(m.incarnation = d.incarnation, true) as fits
     from touched_deliveries d
     anti join crowded c
@@ -21,6 +21,7 @@ select
         case when fits then producer_service end as producer_service,
         case when fits then sent_at end as sent_at,
         case when fits then acked_at end as acked_at,
+        case when fits then committed_at end as committed_at,
         case when fits then send_cluster end as send_cluster
     ),
     1 as nth,

@@ -23,6 +23,7 @@ with outer_ones as (
         case when fits then m.service end as producer_service,
         case when fits then m.sent_at end as sent_at,
         case when fits then m.available_at end as acked_at,
+        case when fits then m.committed_at end as committed_at,
         case when fits then m.cluster end as send_cluster,
         m.sent_at <= d.started_at + interval 1 second as in_order
     from candidates d

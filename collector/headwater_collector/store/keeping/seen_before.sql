@@ -7,5 +7,5 @@ union all by name
 select
     received_at, role, cluster, topic, incarnation, partition, message_offset, consumer_group, trace_id, span_id,
     parent_span_id, consumer_service as service, started_at, ended_at, status, error_type, redelivered,
-    said_attempt, due_at, record_at, record_time
+    said_attempt, due_at, record_at, record_time, reads_committed
 from old_hops;

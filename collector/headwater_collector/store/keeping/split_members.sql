@@ -6,7 +6,7 @@ from flow_parts p semi join touched_splits t on t.trace_id = p.trace_id;
 create or replace temp table split_found as
 select
     s.received_at, s.trace_id, s.span_id, s.service, s.name, s.topic, s.operation, s.kind, s.status,
-    s.started_at, s.ended_at, s.parent_span_id,
+    s.started_at, s.ended_at, s.parent_span_id, s.marks,
     coalesce(c.cause_trace_id != c.trace_id, false) as crosses,
     case when c.cause_trace_id = c.trace_id then c.cause_span_id else s.parent_span_id end as up_span_id
 from span_rows s

@@ -3,4 +3,6 @@
 create or replace temp table touched as
 select topic, partition, message_offset from new_messages
 union all
-select topic, partition, message_offset from new_deliveries;
+select topic, partition, message_offset from new_deliveries
+union all
+select topic, partition, message_offset from ended_sends where message_offset is not null;

@@ -14,6 +14,8 @@ with changed as (
     select coalesce(owner_trace_id, trace_id) from old_hops
     union
     select trace_id from changed
+    union
+    select trace_id from ended_sends
 )
 select trace_id from changed where cause_trace_id != trace_id
 union

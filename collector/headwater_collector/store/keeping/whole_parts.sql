@@ -10,6 +10,7 @@ with by_service as (
         count(*) filter (b.status = 'error') as errors,
         count(*) filter (b.kind in ('producer', 'client') and b.status != 'error' and b.topic is not null
             and coalesce(b.operation, 'send') in ('send', 'publish')) as messages,
+        count(*) filter (list_has_any(b.marks, ['ends_before_start', 'far_future'])) as doubtful,
         min(b.started_at) as started_at, max(b.ended_at) as ended_at,
         min({'has_parent': b.parent_span_id is not null, 'seen': b.started_at, 'span_id': b.span_id,
             'service': b.service, 'name': b.name}) as entry
@@ -28,7 +29,7 @@ select
     min(entry) as entry,
     list({'seen': started_at, 'name': service}) filter (spans > 0) as services,
     list({'seen': started_at, 'name': topic}) filter (topic is not null) as topics,
-    sum(hops) as hops, sum(dead_letters) as dead_letters,
+    sum(hops) as hops, sum(dead_letters) as dead_letters, sum(doubtful) as doubtful,
     sum(wait_ns) as wait_ns, sum(work_ns) as work_ns, sum(backoff_ns) as backoff_ns
 from additions
 group by trace_id;

@@ -21,5 +21,6 @@ create table delivery_rows (
     said_attempt integer,
     due_at timestamp_ns,
     record_at timestamp_ns,
-    record_time varchar
+    record_time varchar,
+    reads_committed boolean
 );

@@ -20,5 +20,7 @@ create table flow_parts (
     hops integer,                    -- hops whose wait is known
     wait_ns bigint,
     work_ns bigint,
-    backoff_ns bigint
+    backoff_ns bigint,
+    replay varchar,                  -- as in fragments: a replay is a run of its own and counts in no total
+    doubtful integer                 -- hops and spans whose own times contradict each other
 );

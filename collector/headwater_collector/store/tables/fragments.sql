@@ -8,5 +8,6 @@ create table fragments (
     cause_span_id varchar,
     up_boundary varchar,             -- fragment of the cause span in its trace
     shared boolean,
-    flow_id varchar
+    flow_id varchar,
+    replay varchar                   -- span id with which the replay begins that it is part of; NULL in none
 );

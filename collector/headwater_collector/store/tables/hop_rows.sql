@@ -37,5 +37,6 @@ create table hop_rows (
     wait_ns bigint,
     backoff_ns bigint,
     wait_method varchar,
-    wait_bound_ns bigint
+    wait_bound_ns bigint,
+    reads_committed boolean          -- whether the group reads only what transactions committed; NULL: nothing tells
 );

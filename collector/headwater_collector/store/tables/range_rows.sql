@@ -15,5 +15,6 @@ create table range_rows (
     started_at timestamp_ns,
     ended_at timestamp_ns,
     status varchar,
-    error_type varchar
+    error_type varchar,
+    reads_committed boolean
 );
