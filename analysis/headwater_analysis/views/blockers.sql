@@ -16,7 +16,7 @@ with ranked as (
 ), in_hand as (
     select s.cluster, s.consumer_group, s.topic, s.partition, h.message_offset, h.held_since, h.held_seconds, h.service
     from stuck s
-    join messages_in_hand(ago(interval 5 minutes), 1) h on h.cluster is not distinct from s.cluster
+    join messages_in_hand(ago(interval 5 minutes), 1) h on (s.cluster is null or h.cluster = s.cluster)
         and h.topic = s.topic and h.partition = s.partition and h.consumer_group = s.consumer_group
     where h.held_seconds is not null or (h.failures >= 3 and h.last_offset <= h.message_offset)
         or h.message_offset >= coalesce(s.committed, h.message_offset)
@@ -71,8 +71,8 @@ select
     coalesce(p.held_by, h.last_one.service) as service, h.last_one.trace_id as trace_id,
     h.last_one.span_id as span_id, p.held_since, p.held_seconds, m.one.trace_id as send_trace_id
 from placed p
-left join handed h on h.cluster is not distinct from p.cluster and h.topic = p.topic and h.partition = p.partition
+left join handed h on (p.cluster is null or h.cluster = p.cluster) and h.topic = p.topic and h.partition = p.partition
     and h.message_offset = p.at_offset and h.consumer_group = p.consumer_group
-left join sent m on m.cluster is not distinct from p.cluster and m.topic = p.topic and m.partition = p.partition
+left join sent m on (p.cluster is null or m.cluster = p.cluster) and m.topic = p.topic and m.partition = p.partition
     and m.message_offset = p.at_offset
 left join split_flows f on f.trace_id = m.one.trace_id and f.span_id = m.one.span_id;
