@@ -82,7 +82,9 @@ def _judge_partition(
         time, drain_seconds = LagTime(None, None, None), None
     else:
         window, time = _with_lag_time(tracker, key, snapshot.at)
-        now, drain_seconds = window.now, _drain_seconds(window)
+        now = window.now
+        # Nothing drains where nothing is committed, and telling that from the samples is dear.
+        drain_seconds = _drain_seconds(window) if track.changes else None
         moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
         others = (len(moved - {partition.partition}), partitions - 1)
         verdict = judge(replace(window, lag_seconds=time.seconds, others_moving=others))
