@@ -20,7 +20,8 @@ KEYS = {
     "offset_samples": "cluster, topic, incarnation, partition",
     "commit_samples": "cluster, consumer_group, topic, incarnation, partition",
     "group_samples": "cluster, consumer_group",
-    "flow_count_rows": "service, instance, counted_since, server, direction, topic, partition, consumer_group, prefix_id",
+    "flow_count_rows": "service, instance, counted_since, server, direction, topic, partition, consumer_group, "
+    "prefix_id",
 }
 """Tables that are thinned, and what a sample is of."""
 
