@@ -71,9 +71,8 @@ def _judge_partition(
     in_rate: float | None,
 ) -> _Judged:
     group, partition = key
-    if (
-        track.quiet and key not in tracker.hands
-    ):  # what was said of it a poll ago holds to the letter, and costs nothing to say again
+    if track.quiet and key not in tracker.hands:
+        # What was said of it a poll ago holds to the letter, and costs nothing to say again.
         now, verdict, time, drain_seconds = track.samples[-1], track.verdict, _CAUGHT_UP, None
         assert verdict is not None
     elif not track.samples:  # never read: only the reason is known
