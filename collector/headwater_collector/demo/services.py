@@ -150,7 +150,7 @@ def environment(
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp_http}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
         "OTEL_TRACES_EXPORTER": "otlp",
-        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_METRIC_EXPORT_INTERVAL": "10000",
         # Half a second instead of five: in a demo people wait for the screen.
