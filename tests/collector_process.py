@@ -159,9 +159,11 @@ def start_collector(
     )
     until = time.monotonic() + 60
     while not path.exists():
-        if process.poll() is not None or time.monotonic() > until:
+        code = process.poll()
+        if code is not None or time.monotonic() > until:
             process.kill()
-            raise AssertionError(process.communicate()[0])
+            told = "no door after a minute" if code is None else f"ended with {code}"
+            raise AssertionError(f"{told}: {process.communicate()[0]}")
         time.sleep(0.02)
     return CollectorProcess(process, data, json.loads(path.read_text()))
 

@@ -81,6 +81,20 @@ def age(then_ns: int | None, now_ns: int) -> str:
     return f"{int(seconds)} s ago"
 
 
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: tuple[float | None, ...], width: int) -> str:
+    """The newest ``width`` values as bars of text; a step without a value is a space."""
+    shown = values[-width:]
+    known = [value for value in shown if value is not None]
+    most = max(known, default=0) or 1
+    bars = "".join(
+        " " if value is None else _BARS[max(1, round(value / most * 8)) if value else 1] for value in shown
+    )
+    return bars.rjust(width)
+
+
 @dataclass(frozen=True)
 class State:
     """How a status is shown: never by colour alone."""

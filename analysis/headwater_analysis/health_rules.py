@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .format import count, duration_ms
+from .health_hand import overdue, unfinished
 from .health_window import WITHOUT_MEMBERS, Sample, Window
 
 IMPLAUSIBLE_PER_SECOND = 2000.0  # nobody was a member, and yet the offset went faster than this
@@ -75,6 +76,28 @@ def frozen(window: Window) -> Verdict | None:
         f"an open transaction at offset {count(now.stable)} has held back {count(now.end - now.stable)} "
         f"offsets for {_time(window.held_back_for)}",
         now.at - window.held_back_for,
+    )
+
+
+def blocked(window: Window) -> Verdict | None:
+    """A known message that does not finish; it may lie below the committed offset, and the lag be 0."""
+    now = window.now
+    hand = unfinished(window.hands, window.patience, now.committed, now.at)
+    if hand is None:
+        return None
+    failed = f" with {hand.error}" if hand.error else ""
+    if overdue(hand, window.patience):
+        held = hand.held_seconds or 0.0
+        evidence = f"{hand.service} has had offset {count(hand.offset)} in flight for {_time(held)}"
+        evidence += f", more than {_time(hand.limit_seconds)}"
+        if hand.failures:
+            evidence += f", after {hand.failures} deliveries that failed{failed}"
+        return Verdict("blocked", evidence, now.at - held)
+    return Verdict(
+        "blocked",
+        f"offset {count(hand.offset)} was begun {hand.failures} times in the last five minutes and never done: "
+        f"{hand.service} fails{failed or ' without naming an error'}",
+        hand.first_at,
     )
 
 
@@ -230,8 +253,8 @@ def ok(window: Window) -> Verdict | None:
 
 
 RULES: tuple[Rule, ...] = (
-    *(unknown, lost, truncated, frozen, stopped, rewound, skipped_ahead, rebalancing, no_commit),
-    *(stalled, falling_behind, slow, ok),
+    *(unknown, lost, truncated, frozen, blocked, stopped, rewound, skipped_ahead, rebalancing),
+    *(no_commit, stalled, falling_behind, slow, ok),
 )
 SUM_RULES: tuple[Rule, ...] = (falling_behind, slow, ok)
 """For the sum of a group's partitions, whose growth takes turns."""

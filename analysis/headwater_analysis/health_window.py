@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from .health_hand import Hand
 from .rates import Slope, theil_sen
 
 WINDOW_SECONDS = 300.0
@@ -70,6 +71,8 @@ class Window:
     """Why this partition could not be read, if so."""
     committed_since: float | None = None
     """Since when the committed offset has its value; None: as far as the samples tell."""
+    hands: Sequence[Hand] = ()
+    """What the group's services say of messages of this partition that they hold or fail at."""
 
     @property
     def now(self) -> Sample:

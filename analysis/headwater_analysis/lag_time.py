@@ -13,7 +13,7 @@ class LagTime:
 
     seconds: float | None
     method: str | None
-    """exact | record | record_unchecked | interpolated | at_least"""
+    """exact | record | record_unchecked | span | interpolated | at_least"""
     error_seconds: float | None
     """How far `seconds` may be off; None where nothing bounds it."""
 
@@ -28,6 +28,16 @@ class RecordTime:
     """Seconds since the epoch."""
     log_append: bool
     """True: the broker's clock at the append. False: whatever the producer wrote."""
+
+
+@dataclass(frozen=True)
+class SentTimes:
+    """Between which times the first unread message became available, by the send spans of messages around it."""
+
+    earliest: float
+    """Of the last known message up to it; seconds since the epoch."""
+    latest: float
+    """Of the first known message from it on; the same where its own send span is known."""
 
 
 class EndHistory:
@@ -73,9 +83,14 @@ class EndHistory:
 
 
 def lag_time(
-    now: float, lag: int | None, committed: int | None, ends: EndHistory, record: RecordTime | None = None
+    now: float,
+    lag: int | None,
+    committed: int | None,
+    ends: EndHistory,
+    record: RecordTime | None = None,
+    sent: SentTimes | None = None,
 ) -> LagTime:
-    """The first method of the ladder that applies: exact zero, record, interpolated, at least."""
+    """The first method of the ladder that applies: exact zero, record, span, interpolated, at least."""
     if lag is None or committed is None:
         return LagTime(None, None, None)
     if lag <= 0:
@@ -85,6 +100,9 @@ def lag_time(
         found = _by_record(now, record, ends.around(record.offset))
         if found is not None:
             return found
+    if sent is not None:
+        middle, half = (sent.earliest + sent.latest) / 2, abs(sent.latest - sent.earliest) / 2
+        return LagTime(max(0.0, now - middle), "span", half)
     if around is not None:
         before, end_before, after, end_after = around
         share = (committed + 1 - end_before) / (end_after - end_before)

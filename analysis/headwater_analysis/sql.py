@@ -29,7 +29,8 @@ class SqlObject:
 PUBLIC_RELATIONS: tuple[str, ...] = (
     "spans", "span_links", "span_events", "messages", "deliveries", "hops", "flows", "pathways",
     "offset_samples", "commit_samples", "group_samples", "lag", "group_health",
-    "in_flight", "flow_counts", "messaging_metrics", "pathway_history",
+    "in_flight", "blockers", "drain_forecast", "queue_marks", "group_capacity", "rebalances",
+    "flow_counts", "messaging_metrics", "pathway_history",
     "ledger", "learned_limits", "learned_successors",
     "dead_letters", "failure_groups", "services", "clusters", "ingest_health", "relation_columns",
 )  # fmt: skip
@@ -40,11 +41,11 @@ PUBLIC_TABLE_MACROS: tuple[str, ...] = (
     "lag_history",
     "service_coverage", "messaging_coverage", "context_coverage", "kafka_activity", "ledger_since",
     "ledger_between", "learned_limits_since", "learned_successors_since", "out_of_order_since",
-    "compensations_since",
+    "compensations_since", "message_counts", "hot_keys_since", "rebalances_since",
 )  # fmt: skip
 """Questions with parameters that may stand after FROM."""
 
-PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago",)
+PUBLIC_FUNCTIONS: tuple[str, ...] = ("ago", "sketch_quantile_ms")
 """Scalar macros of ours that a question may call."""
 
 

@@ -220,7 +220,7 @@ def test_rules(sentence: str, given: Window, status: str, says: str) -> None:
 
 def test_the_rules_stand_in_their_order() -> None:
     assert [rule.__name__ for rule in RULES] == (
-        "unknown lost truncated frozen stopped rewound skipped_ahead rebalancing no_commit "
+        "unknown lost truncated frozen blocked stopped rewound skipped_ahead rebalancing no_commit "
         "stalled falling_behind slow ok"
     ).split()
 

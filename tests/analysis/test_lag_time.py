@@ -2,7 +2,7 @@
 
 import pytest
 
-from headwater_analysis.lag_time import EndHistory, LagTime, RecordTime, lag_time
+from headwater_analysis.lag_time import EndHistory, LagTime, RecordTime, SentTimes, lag_time
 
 NOW = 1000.0
 
@@ -92,3 +92,12 @@ def test_a_long_history_reaches_far_in_little_room() -> None:
     assert history.first_at == 0.0
     before, _, after, _ = history.around(9_990) or (0, 0, 0, 0)
     assert after - before == 1.0
+
+
+def test_known_messages_around_it_come_before_samples_and_after_its_record() -> None:
+    around = SentTimes(940.0, 950.0)
+    assert lag_time(NOW, 151, 149, SAMPLED, None, around) == LagTime(55.0, "span", 5.0)
+    assert lag_time(NOW, 151, 149, SAMPLED, None, SentTimes(940.0, 940.0)) == LagTime(60.0, "span", 0.0)
+    own = RecordTime(149, 905.0, True)
+    assert lag_time(NOW, 151, 149, SAMPLED, own, around) == LagTime(95.0, "record", 0.0)
+    assert lag_time(NOW, 0, 149, SAMPLED, None, around) == LagTime(0.0, "exact", 0.0)

@@ -8,10 +8,12 @@ span on disk; each without and with the summaries of flows, messages and hops th
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from itertools import product
 from pathlib import Path
@@ -41,8 +43,41 @@ def peak_megabytes(pid: int) -> int:
     return 0
 
 
+class Behind:
+    """Watches how old the oldest request not yet stored becomes."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self.most_seconds = 0.0
+
+    def __enter__(self) -> Behind:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        connection = http.client.HTTPConnection(self._address, timeout=60)
+        while not self._ended.wait(0.2):
+            connection.request("GET", "/v1/health")
+            seconds = json.loads(connection.getresponse().read())["oldest_unstored_seconds"]
+            self.most_seconds = max(self.most_seconds, seconds)
+        connection.close()
+
+
 def measure(
-    door: str, decoder: str, summaries: bool, spans: int, requests: int, connections: int, seed: int
+    door: str,
+    decoder: str,
+    summaries: bool,
+    spans: int,
+    requests: int,
+    connections: int,
+    seed: int,
+    rate: float | None,
 ) -> dict[str, object]:
     """One run on a fresh store."""
     with tempfile.TemporaryDirectory(prefix="headwater-bench-") as directory:
@@ -51,7 +86,7 @@ def measure(
         collector = start_collector(data, f"--decoder={decoder}", prelude=prelude)
         try:
             _settle(collector, decoder)
-            found = _measure(collector, door, spans, requests, connections, seed)
+            found = _measure(collector, door, spans, requests, connections, seed, rate)
             return {"door": door, "decoder": decoder, "summaries": summaries, **found}
         finally:
             if collector.process.poll() is None:
@@ -63,14 +98,23 @@ def measure(
 def _settle(collector: CollectorProcess, decoder: str) -> None:
     """Wait until spans are read the way that is to be measured."""
     until = time.monotonic() + 600
+    sent = 0
     while collector.health()["decoder"] != decoder:
         assert time.monotonic() < until
         collector.send(a_request(a_span()).SerializeToString())
+        sent += 1
         time.sleep(0.5)
+    collector.wait_for("select coalesce(max(stored_spans), 0) from ingest_health", sent)
 
 
 def _measure(
-    collector: CollectorProcess, door: str, spans: int, requests: int, connections: int, seed: int
+    collector: CollectorProcess,
+    door: str,
+    spans: int,
+    requests: int,
+    connections: int,
+    seed: int,
+    rate: float | None,
 ) -> dict[str, object]:
     pid = collector.process.pid
     prepared = bodies(min(requests, 40 if spans > 100 else 400), spans, seed, time.time_ns())
@@ -79,7 +123,8 @@ def _measure(
     make = over_grpc(address) if door == "grpc" else over_http(address)
     stored_before = int(collector.sql("select coalesce(max(stored_spans), 0) from ingest_health")[0][0])
     before, began = cpu_seconds(pid), time.monotonic()
-    sent = replay(make, numbered(prepared, requests), connections, spans)
+    with Behind(collector.addresses["api"]) as behind:
+        sent = replay(make, numbered(prepared, requests), connections, spans, rate)
     # Seldom, since each question costs the collector some of what is measured.
     stored = "select stored_spans from ingest_health"
     collector.wait_for(stored, stored_before + sent.acknowledged, seconds=300, every=0.5)
@@ -98,6 +143,7 @@ def _measure(
         "spans_per_cpu_second": round(sent.acknowledged / cpu),
         "acknowledged_per_second": round(sent.acknowledged / sent.seconds),
         "stored_per_second": round(sent.acknowledged / stored_seconds),
+        "longest_unstored_seconds": behind.most_seconds,
         "ack_p50_ms": round(sent.quantile(0.5), 1),
         "ack_p99_ms": round(sent.quantile(0.99), 1),
         "disk_bytes_a_span": round(disk),
@@ -117,13 +163,21 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1800)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, help="spans a second at most; as fast as it goes if left out")
     given = parser.parse_args()
     doors = ("http", "grpc") if given.door == "both" else (given.door,)
     decoders = ("protobuf", "fast") if given.decoder == "both" else (given.decoder,)
     summaries = ("without", "with") if given.summaries == "both" else (given.summaries,)
     for door, decoder, kept in product(doors, decoders, summaries):
         found = measure(
-            door, decoder, kept == "with", given.spans, given.requests, given.connections, given.seed
+            door,
+            decoder,
+            kept == "with",
+            given.spans,
+            given.requests,
+            given.connections,
+            given.seed,
+            given.rate,
         )
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

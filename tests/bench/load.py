@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import random
 import threading
 import time
@@ -127,18 +128,27 @@ class Sent:
 
 
 def replay(
-    make: Callable[[], Callable[[bytes], bool]], requests: Iterator[bytes], connections: int, spans: int
+    make: Callable[[], Callable[[bytes], bool]],
+    requests: Iterator[bytes],
+    connections: int,
+    spans: int,
+    rate: float | None = None,
 ) -> Sent:
-    """Send all requests over so many connections, each waiting for its answer; `make` opens one."""
-    sent, lock = Sent(), threading.Lock()
+    """Send all requests over so many connections, each waiting for its answer; `make` opens one.
+
+    With `rate`, at most so many spans a second.
+    """
+    sent, lock, numbers = Sent(), threading.Lock(), itertools.count()
 
     def work() -> None:
         send = make()
         while True:
             with lock:
-                body = next(requests, None)
+                body, number = next(requests, None), next(numbers)
             if body is None:
                 return
+            if rate is not None:
+                time.sleep(max(0.0, first + number * spans / rate - time.perf_counter()))
             began = time.perf_counter()
             taken = send(body)
             took = time.perf_counter() - began
@@ -148,12 +158,12 @@ def replay(
                 sent.refused += not taken
 
     threads = [threading.Thread(target=work) for _ in range(connections)]
-    began = time.perf_counter()
+    first = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    sent.seconds = time.perf_counter() - began
+    sent.seconds = time.perf_counter() - first
     return sent
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -108,6 +109,18 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     assert "is not writable" in decoder.remark
     assert read(decoder, a_span()) == [None]
     decoder.stop()
+
+
+def test_one_compiler_at_a_time_and_what_another_compiled_is_taken(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headwater_collector.receivers.fast.compile", str(tmp_path)]
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(command)
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(2)
+        (tmp_path / "ready").touch()
+    assert second.wait(60) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "ready"}
 
 
 def test_a_collector_with_a_warm_cache_reads_by_compiled_code(fast: FastDecoder, tmp_path: Path) -> None:

@@ -134,39 +134,3 @@ async def test_markers_at_the_end_are_no_work(kafka: KafkaBroker, tmp_path: Path
             assert "only markers" in row["evidence"]
             assert (row["lag"], row["lag_seconds"]) == (1, 0.0)
             assert kafka.consumer_groups("tail-group")["tail-group", topic, 0].lag == 1
-
-
-async def test_an_open_transaction_freezes_and_a_stuck_reader_stalls(
-    kafka: KafkaBroker, tmp_path: Path
-) -> None:
-    topic = kafka.create_topic("frozen-orders", 1)
-    other = kafka.create_topic("stuck-orders", 2)
-    produce(kafka.bootstrap, topic, ["x"] * 4)
-    produce(kafka.bootstrap, other, ["x"] * 40, partition=1)
-    with (
-        member(kafka.bootstrap, "frozen-group", topic, 1) as consumer,
-        member(kafka.bootstrap, "stuck-group", other, 2) as stuck,
-    ):
-        async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
-            for offset in range(5):  # their habit: a commit now and then
-                consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
-                stuck.commit(offsets=[TopicPartition(other, 1, offset)], asynchronous=False)
-                await watched.polled()
-            producer = Producer(client_options(kafka.bootstrap, **{"transactional.id": "frozen"}))
-            producer.init_transactions(30)
-            producer.begin_transaction()
-            producer.produce(topic, b"held", partition=0)
-            producer.flush(20)
-            produce(kafka.bootstrap, topic, ["behind"] * 9)
-            row = await watched.status("frozen-group", "frozen", seconds=40.0)
-            assert "offset 4 " in row["evidence"]
-            assert (row["stable_offset"], row["end_offset"]) == (4, 14)
-            row = await watched.status("stuck-group", "stalled", partition=1)
-            assert "with 36 offsets unread" in row["evidence"]
-            health = watched.rows("group_health_now", consumer_group="stuck-group")
-            assert (health[0]["status"], health[0]["worst_partition"]) == ("stalled", 1)
-            producer.abort_transaction(30)
-            await watched.until(
-                lambda: watched.rows("lag_now", consumer_group="frozen-group")[0]["status"] != "frozen",
-                "the thaw",
-            )

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+import store_helpers as told
+from builders import a_send
 from headwater_analysis.errors import UsageError
 from headwater_collector.kafka.answers import Answers, answer, moment
 from headwater_collector.kafka.cluster_config import ClusterConfig, aiokafka_options, librdkafka_options
 from headwater_collector.kafka.poll_writer import known_cluster, restore, write_poll
+from headwater_collector.kafka.sent_times import sent_times
 from headwater_collector.kafka.snapshot import GroupSeen, Member, Partition, Snapshot
 from headwater_collector.kafka.tracker import Tracker
-from headwater_collector.store import Store
+from headwater_collector.records import LogPosition
+from headwater_collector.store import Store, append_spans
 
 NOW = 1_795_000_000.0
 POLL = 5.0
@@ -170,6 +174,32 @@ def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
         snapshot(1, {"a": {0: 1}}, 90, topic_ids={"orders": "id-2"}), at=base + 65
     )
     assert row(take(again, recreated), "a")["incarnation"] == 2
+    store.close()
+
+
+def test_where_records_may_not_be_read_spans_tell_the_lag_time(tmp_path: Path) -> None:
+    now = time.time()
+    sends = [
+        ("shop", a_send("orders", 0, offset, start_ns=int((now - ago) * 1e9), ms=0, cluster="c-1"))
+        for offset, ago in ((5, 60), (8, 40), (9, 30), (9, 29))
+    ]
+    store = Store.open(tmp_path / "s.duckdb")
+    store.write(lambda w: append_spans(w, told.batch_of(sends, int(now * 1e9)), LogPosition(1, 0)))
+    tracker = Tracker(POLL)
+    ways = {"exactly": {0: 5}, "around": {0: 7}, "beyond": {0: 10}}
+    for poll in range(2):
+        tracker.take(dataclasses.replace(snapshot(poll, ways, 20), at=now - POLL * (1 - poll)))
+        tracker.sent = sent_times(store, "c-1", tracker.wanted())
+        tracker.settle()
+        answers = answer(tracker)
+    found = {name: row(answers, name) for name in ways}
+    assert {name: one["lag_method"] for name, one in found.items()} == {
+        "exactly": "span", "around": "span", "beyond": "at_least",
+    }  # fmt: skip
+    assert found["exactly"]["lag_seconds"] == pytest.approx(60, abs=0.1)
+    assert found["around"]["lag_seconds"] == pytest.approx(50, abs=0.1)
+    assert found["around"]["lag_error_seconds"] == pytest.approx(10, abs=0.1)
+    assert sent_times(store, "another", tracker.wanted()) == {}
     store.close()
 
 

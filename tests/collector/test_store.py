@@ -177,3 +177,21 @@ def test_no_statement_reaches_files_or_unlocks_the_settings(store: Store, attemp
 def test_times_are_utc_and_ago_compares_with_nanoseconds(store: Store) -> None:
     assert store.read("select current_setting('TimeZone')") == [("UTC",)]
     assert store.read("select count(*) from spans where started_at > ago(interval 1 hour)") == [(0,)]
+
+
+def test_views_are_made_anew_only_where_they_are_others(tmp_path: Path) -> None:
+    views = "select view_name from duckdb_views() where not internal order by all"
+    path = tmp_path / "headwater.duckdb"
+    store = Store.open(path)
+    made = store.read(views)
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create view from_before as select 1")
+    store = Store.open(path)
+    assert ("from_before",) in store.read(views), "nothing was dropped, so nothing was made again"
+    store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("comment on table store_version is 'views of another version'")
+    store = Store.open(path)
+    assert store.read(views) == made
+    store.close()

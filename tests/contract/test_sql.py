@@ -54,6 +54,18 @@ COLUMNS = {
     "oldest_unstored_seconds last_error started_at version",
     "in_flight": "cluster topic partition message_offset consumer_group service instance since held_seconds "
     "sampled_at",
+    "blockers": "cluster consumer_group topic partition status evidence since message_offset assumed committed lag "
+    "waiting_behind lag_seconds member sent_at sent_by size key_hash event_id flow_id deliveries failures attempt "
+    "first_delivery_at last_delivery_at last_status error_type service trace_id span_id held_since held_seconds "
+    "send_trace_id",
+    "drain_forecast": "cluster consumer_group topic partition lag in_rate out_rate drain_rate drain_rate_low "
+    "drain_rate_high drain_seconds drain_seconds_low drain_seconds_high retention_seconds sampled_at",
+    "queue_marks": "cluster consumer_group topic mark partition evidence",
+    "group_capacity": "cluster consumer_group topic members consumers partitions in_rate out_rate work_ms handlers "
+    "busy_rate method capacity",
+    "rebalances": "cluster consumer_group started_at ended_at members_before members_after members_joined "
+    "members_left partitions_moved assignment_before assignment_after silent_seconds lag_before lag_after "
+    "handled_again reported_by longest_ms",
     "flow_counts": "sampled_at counted_since service instance server direction cluster topic partition "
     "consumer_group prefix_id messages errors highest_offset latencies",
     "messaging_metrics": "sampled_at counted_since service instance metric unit delta operation cluster topic "
@@ -101,6 +113,10 @@ MACROS = {
     "overtaken_by_offset overtaken_by_trace_id overtaken_by_span_id",
     "compensations_since('2026-01-01'::timestamp)": "topic partition message_offset service sent_at trace_id span_id "
     "flow_id pathway_id entry_service entry_name event_id of_topic of_partition of_offset",
+    "message_counts(interval 1 minute, '2026-01-01'::timestamp)": "counted_at service direction cluster topic "
+    "consumer_group prefix_id messages errors send_p95_ms wait_p95_ms work_p95_ms latencies",
+    "hot_keys_since('t', '2026-01-01'::timestamp)": "topic key_hash partition messages share keys",
+    "rebalances_since('2026-01-01'::timestamp)": COLUMNS["rebalances"],
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
 }

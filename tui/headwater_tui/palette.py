@@ -26,17 +26,3 @@ def status(word: str | None, dark: bool) -> Text:
 def service(name: str | None) -> Style:
     """The colour of a service, equal in the browser."""
     return Style(color=Color.parse(fmt.service_colour(name)))
-
-
-_BARS = " ▁▂▃▄▅▆▇█"
-
-
-def sparkline(values: tuple[float | None, ...], width: int) -> str:
-    """The newest ``width`` values as bars of text; a step without a value is a space."""
-    shown = values[-width:]
-    known = [value for value in shown if value is not None]
-    most = max(known, default=0) or 1
-    bars = "".join(
-        " " if value is None else _BARS[max(1, round(value / most * 8)) if value else 1] for value in shown
-    )
-    return bars.rjust(width)

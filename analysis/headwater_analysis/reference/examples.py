@@ -15,6 +15,11 @@ EXAMPLES: dict[str, str] = {
     "lag": "select consumer_group, topic, partition, lag, lag_seconds, status, evidence from lag order by lag desc",
     "group_health": "select consumer_group, topic, status, evidence from group_health where status != 'ok'",
     "in_flight": "select service, topic, partition, message_offset, held_seconds from in_flight",
+    "blockers": "select topic, partition, consumer_group, status, message_offset, failures, error_type from blockers",
+    "drain_forecast": "select topic, partition, consumer_group, drain_seconds, retention_seconds from drain_forecast",
+    "queue_marks": "select topic, consumer_group, mark, evidence from queue_marks",
+    "group_capacity": "select consumer_group, topic, members, capacity, method from group_capacity",
+    "rebalances": "select consumer_group, ended_at, members_before, members_after, silent_seconds from rebalances",
     "flow_counts": "select service, direction, topic, max(messages) as messages from flow_counts group by all",
     "messaging_metrics": "select service, metric, count(*) as points from messaging_metrics group by all",
     "pathway_history": "select entry_name, hour, flows, total_p95_ms from pathway_history order by hour",
@@ -48,6 +53,12 @@ EXAMPLES: dict[str, str] = {
     "learned_successors_since": "from learned_successors_since('orders', NULL, ago(interval 1 day))",
     "out_of_order_since": "from out_of_order_since(NULL, NULL, ago(interval 1 hour))",
     "compensations_since": "from compensations_since(ago(interval 1 day))",
+    "message_counts": "select counted_at, topic, consumer_group, sum(messages) as messages "
+    "from message_counts(interval 1 minute, ago(interval 1 hour)) where direction = 'in' group by all order by all",
+    "sketch_quantile_ms": "select topic, sketch_quantile_ms(flatten(list(latencies)), 'wait', 0.99) as p99_ms "
+    "from message_counts(interval 1 hour, ago(interval 1 day)) group by all",
+    "hot_keys_since": "from hot_keys_since('orders', ago(interval 15 minutes))",
+    "rebalances_since": "from rebalances_since(ago(interval 1 hour))",
     "ago": "select count(*) as spans from spans where started_at > ago(interval 5 minutes)",
 }
 """By name; of macros a call."""

@@ -162,6 +162,22 @@ order by held_seconds desc""",
         may_be_empty=True,
     ),
     Question(
+        "Which messages does a group not get over, and with which error?",
+        """select topic, partition, consumer_group, status, message_offset, deliveries, failures, error_type,
+    held_seconds, waiting_behind
+from blockers
+order by waiting_behind desc""",
+        may_be_empty=True,
+    ),
+    Question(
+        "When will the lag be gone, and does retention come before?",
+        """select consumer_group, topic, partition, lag, drain_seconds, drain_seconds_low, drain_seconds_high,
+    retention_seconds < coalesce(drain_seconds, 1e9) as retention_comes_first
+from drain_forecast
+order by lag desc""",
+        may_be_empty=True,
+    ),
+    Question(
         "How did the lag of a group go over the last hour?",
         """select sampled_at, sum(lag) as lag, max(lag_seconds) as lag_seconds
 from lag_history('payments', 'orders', ago(interval 1 hour))

@@ -154,7 +154,8 @@ def _with_lag_time(tracker: Tracker, key: Key, at: float) -> tuple[Window, LagTi
     ends = tracker.partitions[partition].ends if partition in tracker.partitions else None
     if ends is None or (window.lag is not None and window.lag < 0):
         return window, LagTime(None, None, None)
-    return window, lag_time(at, window.lag, committed, ends, tracker.record(partition, committed))
+    sent = None if committed is None else tracker.sent.get((partition, committed))
+    return window, lag_time(at, window.lag, committed, ends, tracker.record(partition, committed), sent)
 
 
 def _moving(tracker: Tracker, snapshot: Snapshot) -> dict[tuple[str, str], tuple[frozenset[int], int]]:

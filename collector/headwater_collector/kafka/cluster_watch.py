@@ -14,10 +14,12 @@ from headwater_collector.store import Store
 from .answers import answer
 from .cluster_config import ClusterConfig, unreadable_records
 from .daemon_thread import in_daemon_thread
+from .hands import Hands
 from .lives import FIRST, NewLives
 from .poll_writer import known_cluster, restore, write_down, write_poll
 from .poller import Poller
 from .record_fetcher import RecordFetcher
+from .sent_times import sent_times
 from .snapshot import Snapshot
 from .tracker import Tracker
 
@@ -37,6 +39,7 @@ class ClusterWatch:
         self._interval = poll_seconds
         self._poller = Poller(config, timeout_seconds=min(LONGEST_TIMEOUT_SECONDS, max(3.0, poll_seconds)))
         self._lookup = RecordFetcher(config)
+        self._hands = Hands(store)
         self._no_records = unreadable_records(config)
         self._tracker: Tracker | None = None
         self._task: asyncio.Task[None] | None = None
@@ -147,6 +150,10 @@ class ClusterWatch:
         self.state = "degraded" if self.reason else "up"
 
     def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
+        assert self.cluster is not None
+        if not self.reads_records:
+            tracker.sent = sent_times(self._store, self.cluster, islice(tracker.wanted(), LOOKUPS_PER_POLL))
+        tracker.hands = self._hands.read(self.cluster)
         tracker.settle()
         write_poll(self._store, self.config, tracker, answer(tracker), new_lives)
 

@@ -262,7 +262,7 @@ def _member(member: Any) -> Member:
         member_id=member.member_id or "",
         client_id=member.client_id or "",
         host=member.host or "",
-        partitions=tuple(Partition(each.topic, each.partition) for each in assigned),
+        partitions=tuple(sorted(Partition(each.topic, each.partition) for each in assigned)),
     )
 
 

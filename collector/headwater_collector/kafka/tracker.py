@@ -1,12 +1,13 @@
 """The memory of one cluster between polls: every partition's ends, every group's way, records looked up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headwater_analysis.health_hand import Hand
 from headwater_analysis.health_verdicts import Standing, VerdictKeeper
 from headwater_analysis.health_window import Sample, Window
-from headwater_analysis.lag_time import RecordTime
+from headwater_analysis.lag_time import RecordTime, SentTimes
 
 from .history import GroupTrack, Life, PartitionTrack
 from .lives import Lives, NewLives
@@ -44,6 +45,10 @@ class Tracker:
         self.sums: dict[tuple[str, str], GroupTrack] = {}
         self.owners: dict[Key, str] = {}
         self.snapshot: Snapshot | None = None
+        self.hands: Mapping[Key, Sequence[Hand]] = {}
+        """What services say of the messages that they hold or fail at, as of now."""
+        self.sent: Mapping[tuple[Partition, int], SentTimes] = {}
+        """When the first unread messages were sent, where records may not be read; as of now."""
         self._isolation: dict[str, bool] = {}
         self._found: dict[tuple[Partition, int], Found] = {}
         self._standing_before: dict[Key, Standing] = {}
@@ -134,6 +139,7 @@ class Tracker:
             readable=False if nothing else None if found is None else True,
             unreadable=track.unreadable,
             committed_since=track.committed_since,
+            hands=self.hands.get(key, ()),
         )
 
     def settle(self) -> None:

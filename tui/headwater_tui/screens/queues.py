@@ -70,7 +70,7 @@ class QueuesView(View):
         ]
 
     def _trend(self, row: lag.GroupRow) -> str:
-        return palette.sparkline(self._trends.get((row.consumer_group, row.topic), ()), TREND)
+        return fmt.sparkline(self._trends.get((row.consumer_group, row.topic), ()), TREND)
 
     def arrive(self, location: Location) -> None:
         super().arrive(location)

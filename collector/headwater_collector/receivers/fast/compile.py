@@ -5,6 +5,7 @@ Compiling takes half a minute of a processor and holds the interpreter: a collec
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -29,7 +30,16 @@ def load(folder: Path) -> FastDecoder:
     return decoder
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
+    """Fills the folder unless it is full. One process at a time: a collector that is started again and again while it
+    compiles would otherwise leave more and more of them behind."""
     os.nice(5)
-    load(Path(sys.argv[1]))
-    (Path(sys.argv[1]) / READY).touch()
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / READY).exists():
+            load(folder)
+            (folder / READY).touch()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,36 @@
+comment on view blockers is
+    'One row a partition that a group does not get on with (blocked, frozen, stopped, stalled, no_commit), and of each group that is not well the partition furthest behind: the message it is on and what is known of it';
+comment on column blockers.cluster is 'Kafka cluster id; NULL where nothing tells';
+comment on column blockers.consumer_group is 'consumer group';
+comment on column blockers.topic is 'Kafka topic';
+comment on column blockers.partition is 'partition';
+comment on column blockers.status is 'verdict on the partition';
+comment on column blockers.evidence is 'one sentence with the numbers behind the verdict';
+comment on column blockers.since is 'since when the verdict holds, UTC';
+comment on column blockers.message_offset is
+    'offset of the message in hand; of a frozen partition, where the open transaction begins';
+comment on column blockers.assumed is 'true: nothing names the message, the committed offset is taken for it';
+comment on column blockers.committed is 'committed offset';
+comment on column blockers.lag is 'end offset minus committed offset; NULL without a commit';
+comment on column blockers.waiting_behind is 'offsets behind the message in hand';
+comment on column blockers.lag_seconds is 'age of the oldest message not yet committed, in seconds';
+comment on column blockers.member is 'client that owns the partition; NULL when nobody does';
+comment on column blockers.sent_at is 'start of the message''s send span, UTC; NULL while none is known';
+comment on column blockers.sent_by is 'service that sent it';
+comment on column blockers.size is 'bytes of the value';
+comment on column blockers.key_hash is 'keyed hash of the key; NULL unless switched on';
+comment on column blockers.event_id is 'id of the event';
+comment on column blockers.flow_id is 'the flow that holds it; NULL where no span names it';
+comment on column blockers.deliveries is 'deliveries of it to this group that ended';
+comment on column blockers.failures is 'those that ended in error';
+comment on column blockers.attempt is 'highest attempt number';
+comment on column blockers.first_delivery_at is 'start of the first delivery, UTC';
+comment on column blockers.last_delivery_at is 'start of the last delivery, UTC';
+comment on column blockers.last_status is 'status of the last delivery: unset, ok or error';
+comment on column blockers.error_type is 'error of the last delivery';
+comment on column blockers.service is 'service that holds it now, else that handled it last';
+comment on column blockers.trace_id is 'trace of the last delivery';
+comment on column blockers.span_id is 'process span of the last delivery';
+comment on column blockers.held_since is 'since when a handler holds it by its last report, UTC; NULL: nobody says so';
+comment on column blockers.held_seconds is 'for how long by now, in seconds';
+comment on column blockers.send_trace_id is 'trace of its send span';
