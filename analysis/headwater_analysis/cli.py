@@ -51,6 +51,7 @@ _HELP = (
             ("advice", "how many consumers, or why more will not help", "headwater advice --keda"),
             ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),
+            ("alerts", "what the alert rules say, and who was told", "headwater alerts"),
             ("ingest", "is what services send being kept", "headwater ingest"),
             ("check", "are budgets kept, is it as it was", "headwater check budgets.toml --window 10m"),
             ("doctor", "what is not instrumented, and the line that mends it", "headwater doctor"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 from headwater_analysis.errors import UsageError
 
+from .environment import filled
 from .kafka.watch import ClusterConfig
 
 
@@ -48,7 +48,7 @@ def _of_table(name: str, table: Any) -> ClusterConfig:
     bootstrap = options.pop("bootstrap", None) or options.pop("bootstrap.servers", "")
     if bootstrap and not _is_bootstrap(str(bootstrap)):
         raise UsageError(f"bootstrap in [clusters.{name}] is {bootstrap!r}, but takes HOST:PORT[,HOST:PORT].")
-    texts = {key: _secret(name, key, _text(value)) for key, value in options.items()}
+    texts = {key: filled(_text(value), f"{key} in [clusters.{name}]") for key, value in options.items()}
     return ClusterConfig(name, str(bootstrap), texts, read_records)
 
 
@@ -63,14 +63,3 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _secret(cluster: str, key: str, value: str) -> str:
-    """${NAME} stands for an environment variable, so that no secret needs to lie in a file."""
-
-    def of(match: re.Match[str]) -> str:
-        if match[1] not in os.environ:
-            raise UsageError(f"{key} in [clusters.{cluster}] needs the environment variable {match[1]}.")
-        return os.environ[match[1]]
-
-    return re.sub(r"\$\{(\w+)\}", of, value)

@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 from headwater_analysis.errors import UsageError
 from headwater_analysis.settings import TOKEN, Command, Option, Settings
 
+from .alerts import AlertSettings, alert_settings
 from .cluster_settings import clusters
 from .data_directory import DATA
 from .kafka.watch import ClusterConfig
@@ -95,7 +96,7 @@ OPTIONS = (
     ),
     Option(
         "keep-notable-days",
-        "The same for flows with errors or dead letters and for slow ones: a bug is looked for weeks later.",
+        "The same for flows with errors or dead letters, slow ones, and offsets: a bug is looked for weeks later.",
         28.0,
         "number",
         metavar="DAYS",
@@ -174,6 +175,7 @@ class CollectorSettings:
     """Gigabytes"""
     store_memory: str = "1GB"
     masking: Masking = Masking()
+    alerts: AlertSettings = AlertSettings()
     decoder: str = "fast"
     cache: Path = user_cache_path("headwater")
 
@@ -273,6 +275,7 @@ def from_settings(settings: Settings) -> CollectorSettings:
         keep_size=settings.keep_size,
         store_memory=settings.store_memory,
         masking=rules_of(settings.tables.get("masking") or {}),
+        alerts=alert_settings(settings.tables.get("alerts") or {}),
         decoder=settings.decoder,
         cache=settings.cache,
     ).checked()

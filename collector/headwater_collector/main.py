@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from headwater_analysis.settings import note, read
 
+from .alerts import AlertWatch
 from .config import SERVE, CollectorSettings, from_settings
 from .connections import raise_descriptor_limit
 from .counters import IngestCounters
@@ -75,12 +76,20 @@ class Collector:
         )
         await watch.start()
         parts.push_async_callback(watch.stop)
+        alerts = AlertWatch(store, settings.data, settings.alerts)
+        parts.push_async_callback(alerts.stop)
+        await alerts.start()
         self._doors = doors = Doors(
             settings,
             store,
             log,
             counters,
-            lambda: {**pipeline.health(), "decoder": self.decoder.name, "clusters": watch.status()},
+            lambda: {
+                **pipeline.health(),
+                "decoder": self.decoder.name,
+                "clusters": watch.status(),
+                "alerts": alerts.status(),
+            },
             self.decoder.count,
         )
         addresses = await doors.open(parts)

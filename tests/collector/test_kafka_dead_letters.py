@@ -142,6 +142,31 @@ async def test_a_pattern_names_the_topics_and_a_recreated_one_is_read_again(
         assert lives == [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)]
 
 
+async def test_what_is_read_before_a_poll_has_seen_the_new_life_is_booked_to_it(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    topic = kafka.create_topic("early-dlq", 1)
+    kafka.create_topic("early", 1)
+    produce(kafka.bootstrap, topic, ["1", "2"])
+
+    def reason(watched: Watching) -> str:
+        letters: Any = watched.watch.status()[0]["dead_letters"]
+        return str(letters["reason"])
+
+    async with watching(tmp_path / "s.duckdb", kafka.bootstrap, poll_seconds=3600.0) as watched:
+        await watched.until(lambda: len(watched.rows("dead_letter_rows", topic=topic)) == 2, "two letters")
+        # The reader shares this loop: it asks next for the third letter, and of the new life that one is there.
+        kafka.delete_topic(topic)
+        kafka.create_topic(topic, 1)
+        produce(kafka.bootstrap, topic, ["3", "4", "5", "6"])
+        await watched.until(lambda: "early-dlq was deleted or recreated" in reason(watched), "the wait")
+        assert len(watched.rows("dead_letter_rows", topic=topic)) == 2
+    async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
+        rows = await _letters(watched, topic, 6)
+        lives = sorted((row["incarnation"], row["message_offset"]) for row in rows)
+        assert lives == [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3)]
+
+
 async def test_aborted_letters_were_never_sent_and_strange_ones_do_no_harm(
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:

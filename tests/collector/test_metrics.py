@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,44 +12,9 @@ import pytest
 from api_helpers import headwater
 from builders import a_request, a_span
 from collector_process import JSON, a_collector
-from headwater_collector.api.metrics import render
+from headwater_collector.api.metrics import lines
 from headwater_collector.rates import COUNTED, Rates
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-_SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
-
-
-def parse(text: str) -> tuple[Samples, dict[str, str]]:
-    """Samples and types of the text format 0.0.4; fails on whatever breaks its rules."""
-    samples: Samples = {}
-    types: dict[str, str] = {}
-    helps: set[str] = set()
-    assert text.endswith("\n")
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            name = line.split(" ", 3)[2]
-            assert name not in helps, f"a second HELP for {name}"
-            helps.add(name)
-        elif line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert kind in ("counter", "gauge")
-            assert name not in types, f"a second TYPE for {name}"
-            assert name in helps, f"no HELP before the TYPE of {name}"
-            types[name] = kind
-        else:
-            found = _SAMPLE.fullmatch(line)
-            assert found, line
-            name, inside, value = found.groups()
-            assert name == list(types)[-1], f"{name} stands outside its family"
-            labels = frozenset(_LABEL.findall(inside or ""))
-            assert _LABEL.sub("", inside or "") == "", line
-            assert (name, labels) not in samples, f"{line} twice"
-            samples[name, labels] = float(value)
-    for name, kind in types.items():
-        assert name.startswith("headwater_")
-        assert name.endswith("_total") == (kind == "counter"), name
-    return samples, types
+from prometheus_text import Samples, parse
 
 
 def value(samples: Samples, name: str, **labels: str) -> float:
@@ -107,13 +71,13 @@ def test_labels_are_escaped_and_what_is_unknown_is_left_out() -> None:
         "started_at": datetime(2026, 1, 1, tzinfo=UTC),
         "clusters": [{"name": "prod", "state": "up"}, {"name": "dr", "state": "down"}],
     }
-    samples, types = parse(render(state).decode())
+    samples, types = parse("".join(f"{line}\n" for line in lines(state)))
     assert value(samples, "info", version='a\\"b\\\\c\\nd') == 1
     assert "headwater_disk_free_bytes" not in types
     assert value(samples, "cluster_up", cluster="prod") == 1
     assert value(samples, "cluster_up", cluster="dr") == 0
     assert value(samples, "start_time_seconds") == 1767225600
-    assert render({}) == b""
+    assert list(lines({})) == []
 
 
 @pytest.mark.parametrize(("looks", "expected"), [(1, None), (2, 5.0), (30, 5.0)])

@@ -19,6 +19,7 @@ def test_every_table_either_ages_or_says_that_it_does_not() -> None:
         *retention.OF_TRACES,
         *retention.BY_ARRIVAL,
         *retention.NOTABLE,
+        *retention.THINNED,
         *retention.BY_SAMPLE,
         *retention.AGGREGATES,
         *retention.KEPT,

@@ -1,15 +1,20 @@
-"""The collector's state in the text format of Prometheus, version 0.0.4.
+"""The collector's state in the text format of Prometheus.
 
 Rates are not among it: Prometheus takes them from the counters, over whatever time is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from headwater_collector.store.cursor import DatabaseError
+from headwater_collector.store.store import Store
+
+from . import lag_metrics
+from .exposition import Rows, family
 
 # (name, type, key of the collector's health, help)
 _PLAIN = (
@@ -37,12 +42,17 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def render(state: Mapping[str, Any]) -> bytes:
-    """What `GET /metrics` answers, from what `GET /v1/health` says; what is unknown is left out."""
-    return "".join(f"{line}\n" for line in _lines(state)).encode()
+def page(state: Mapping[str, Any], store: Store) -> bytes:
+    """What `GET /metrics` answers."""
+    found = [*lines(state)]
+    # A store that answers nothing at the moment must not take away what says so.
+    with suppress(DatabaseError):
+        found += lag_metrics.lines(store)
+    return "".join(f"{line}\n" for line in found).encode()
 
 
-def _lines(state: Mapping[str, Any]) -> Iterator[str]:
+def lines(state: Mapping[str, Any]) -> Iterator[str]:
+    """Lines from what `GET /v1/health` says; what is unknown is left out."""
     for name, kind, key, text in _PLAIN:
         if state.get(key) is not None:
             yield from _family(name, kind, text, [((), state[key])])
@@ -79,8 +89,39 @@ def _lines(state: Mapping[str, Any]) -> Iterator[str]:
     ):
         found = {door: values[key] for door, values in doors.items() if key in values}
         yield from _labelled(name, kind, text, "door", found)
-    clusters = {one.get("name"): one.get("state") == "up" for one in state.get("clusters") or ()}
-    yield from _labelled("cluster_up", "gauge", "1 while a Kafka cluster answers.", "cluster", clusters)
+    clusters: list[Mapping[str, Any]] = state.get("clusters") or []
+    up = {one.get("name"): one.get("state") == "up" for one in clusters}
+    yield from _labelled("cluster_up", "gauge", "1 while a Kafka cluster answers.", "cluster", up)
+    for key, text in (
+        ("polls", "Polls of a Kafka cluster that were answered."),
+        ("failed_polls", "Polls of a Kafka cluster that were not answered."),
+        ("skipped_polls", "Polls left out because the one before took longer than the interval."),
+    ):
+        numbers = {one.get("name"): one[key] for one in clusters if key in one}
+        yield from _labelled(f"{key}_total", "counter", text, "cluster", numbers)
+
+    yield from _alerts(state.get("alerts") or {})
+
+
+def _alerts(alerts: Mapping[str, Any]) -> Iterator[str]:
+    rules = alerts.get("rules") or ()
+    rows: Rows = [
+        (
+            (("rule", rule["name"]), ("severity", rule["severity"]), ("state", one)),
+            sum(alert["state"] == one for alert in rule["alerts"]),
+        )
+        for rule in rules
+        for one in ("pending", "firing")
+    ]
+    yield from _family("alerts", "gauge", "Alerts of a rule that are pending or firing.", rows)
+    broken = {rule["name"]: rule["error"] is not None for rule in rules}
+    yield from _labelled("alert_rule_failing", "gauge", "1 while a rule cannot be asked.", "rule", broken)
+    for key, text in (
+        ("sent", "Messages that a webhook took."),
+        ("failed", "Messages that it did not take."),
+    ):
+        numbers = {hook["name"]: hook[key] for hook in alerts.get("webhooks") or ()}
+        yield from _labelled(f"alert_messages_{key}_total", "counter", text, "webhook", numbers)
 
 
 def _labelled(name: str, kind: str, text: str, label: str, values: Mapping[Any, float]) -> Iterator[str]:
@@ -89,15 +130,5 @@ def _labelled(name: str, kind: str, text: str, label: str, values: Mapping[Any, 
         yield from _family(name, kind, text, rows)
 
 
-def _family(
-    name: str, kind: str, text: str, rows: Sequence[tuple[tuple[tuple[str, str], ...], Any]]
-) -> Iterator[str]:
-    yield f"# HELP headwater_{name} {text}"
-    yield f"# TYPE headwater_{name} {kind}"
-    for labels, value in rows:
-        inside = ",".join(f'{label}="{_escaped(of)}"' for label, of in labels)
-        yield f"headwater_{name}{f'{{{inside}}}' if inside else ''} {float(value):.17g}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _family(name: str, kind: str, text: str, rows: Rows) -> Iterator[str]:
+    return family(f"headwater_{name}", kind, text, rows)

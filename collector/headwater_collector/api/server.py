@@ -26,7 +26,7 @@ from headwater_collector.connections import ConnectionBounds
 from headwater_collector.errors import NotAllowed, Refused
 from headwater_collector.store.store import Store
 
-from . import metrics, paths
+from . import exposition, metrics, paths
 from .changes import ChangeStream
 from .sql import Busy, Question, SqlLimits, SqlRunner, Table, TookTooLong, json_rows
 
@@ -68,6 +68,7 @@ class ApiServer:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         limits = limits or SqlLimits()
+        self._store = store
         self._runner = SqlRunner(store, limits)
         self._waiting = 0
         self._most_waiting = 4 * limits.at_once
@@ -194,7 +195,13 @@ class ApiServer:
         return Response(orjson.dumps(self._health(), default=str), media_type="application/json")
 
     async def _metrics(self, _request: Request) -> Response:
-        return Response(metrics.render(self._health()), headers={"content-type": metrics.CONTENT_TYPE})
+        loop = asyncio.get_running_loop()
+        try:
+            with self._in_line():
+                page = await loop.run_in_executor(self._threads, metrics.page, self._health(), self._store)
+        except HeadwaterError as error:
+            return _refusal(error)
+        return Response(page, headers={"content-type": exposition.CONTENT_TYPE})
 
 
 async def _gone(request: Request) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from headwater_analysis.health_rules import judge
 from headwater_analysis.health_verdicts import Standing, judge_group
-from headwater_analysis.health_window import Sample, Window
+from headwater_analysis.health_window import WINDOW_SECONDS, Sample, Window
 from headwater_analysis.lag_time import LagTime, lag_time
 from headwater_analysis.rates import rate
 
@@ -25,6 +25,9 @@ class Answers:
     group_health: list[Row]
 
 
+_CAUGHT_UP = LagTime(0.0, "exact", 0.0)
+
+
 def moment(at: float) -> datetime:
     """Seconds since the epoch as the store's TIMESTAMP: UTC without a zone."""
     return datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
@@ -38,8 +41,9 @@ def answer(tracker: Tracker) -> Answers:
     moving = _moving(tracker, snapshot)
     topics: dict[tuple[str, str], list[_Judged]] = {}
     rows: list[Row] = []
+    at = moment(snapshot.at)
     for key, track in tracker.groups.items():
-        judged = _judge_partition(tracker, snapshot, key, track, moving, in_rates.get(key[1]))
+        judged = _judge_partition(tracker, snapshot, at, key, track, moving, in_rates.get(key[1]))
         topics.setdefault((key[0], key[1].topic), []).append(judged)
         rows.append(judged.row)
     groups = [_judge_topic(tracker, snapshot, place, parts) for place, parts in topics.items()]
@@ -60,27 +64,35 @@ class _Judged:
 def _judge_partition(
     tracker: Tracker,
     snapshot: Snapshot,
+    at: datetime,
     key: Key,
     track: GroupTrack,
     moving: Mapping[tuple[str, str], tuple[frozenset[int], int]],
     in_rate: float | None,
 ) -> _Judged:
     group, partition = key
-    if not track.samples:  # never read: only the reason is known
+    if track.quiet:  # what was said of it a poll ago holds to the letter, and costs nothing to say again
+        now, verdict, time, drain_seconds = track.samples[-1], track.verdict, _CAUGHT_UP, None
+        assert verdict is not None
+    elif not track.samples:  # never read: only the reason is known
         now = Sample(snapshot.at, None, None, None, None, None)
-        window = Window((now,), unreadable=track.unreadable)
-        time, out_rate = LagTime(None, None, None), None
+        verdict = judge(Window((now,), unreadable=track.unreadable))
+        time, drain_seconds = LagTime(None, None, None), None
     else:
         window, time = _with_lag_time(tracker, key, snapshot.at)
-        now, out_rate = window.now, _out_rate(window)
-    moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
-    others = (len(moved - {partition.partition}), partitions - 1)
-    window = replace(window, lag_seconds=time.seconds, others_moving=others)
-    standing = track.keeper.update(judge(window), snapshot.at)
+        now, drain_seconds = window.now, _drain_seconds(window)
+        moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
+        others = (len(moved - {partition.partition}), partitions - 1)
+        verdict = judge(replace(window, lag_seconds=time.seconds, others_moving=others))
+    track.verdict = verdict
+    standing = track.keeper.update(verdict, snapshot.at)
     track.standing = standing
-    lag = None if now.lag is None or now.lag < 0 else now.lag
+    out_rate = _out_rate(track, now)
+    if track.unreadable is not None:  # the last numbers are old: what holds now is unknown
+        time, drain_seconds, in_rate, out_rate = LagTime(None, None, None), None, None, None
+    lag = None if track.unreadable is not None or now.lag is None or now.lag < 0 else now.lag
     readable = None
-    if tracker.reads_committed(group) and None not in (now.stable, now.committed):
+    if lag is not None and tracker.reads_committed(group) and None not in (now.stable, now.committed):
         readable = max(0, (now.stable or 0) - (now.committed or 0))
     row: Row = {
         "cluster": snapshot.cluster,
@@ -98,13 +110,13 @@ def _judge_partition(
         "since": moment(standing.since),
         "in_rate": in_rate,
         "out_rate": out_rate,
-        "drain_seconds": _drain_seconds(window),
+        "drain_seconds": drain_seconds,
         "log_start": now.log_start,
         "end_offset": now.end,
         "stable_offset": now.stable,
         "committed": now.committed,
         "member": tracker.owners.get(key),
-        "sampled_at": moment(now.at),
+        "sampled_at": at if now.at == snapshot.at else moment(now.at),
     }
     return _Judged(partition.partition, standing, lag, time, in_rate, out_rate, row)
 
@@ -172,9 +184,17 @@ def _moving(tracker: Tracker, snapshot: Snapshot) -> dict[tuple[str, str], tuple
     return {place: (frozenset(each), total[place]) for place, each in moved.items()}
 
 
-def _out_rate(window: Window) -> float | None:
-    points = [(each.at, float(each.committed)) for each in window.recent if each.committed is not None]
-    return rate(points)
+def _out_rate(track: GroupTrack, now: Sample) -> float | None:
+    if not track.changes or track.changes[-1] < now.at - WINDOW_SECONDS:
+        return 0.0 if now.committed is not None and len(track.samples) > 1 else None
+    first = now.at - WINDOW_SECONDS
+    return rate(
+        [
+            (each.at, float(each.committed))
+            for each in track.samples
+            if each.committed is not None and each.at >= first
+        ]
+    )
 
 
 def _drain_seconds(window: Window) -> float | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -46,7 +46,8 @@ class ClusterWatch:
         self._writing: asyncio.Task[None] | None = None
         self._polled = asyncio.Event()
         self.snapshot: Snapshot | None = None
-        """The last poll that succeeded, for those who need topics and groups."""
+        """The last poll that succeeded and was written, for those who need topics and groups."""
+        self._incarnations: Mapping[str, int] = {}
         self.cluster: str | None = None
         self.state = "unknown"
         self.reason: str | None = "not polled yet"
@@ -78,7 +79,14 @@ class ClusterWatch:
         await self._polled.wait()
 
     def incarnation(self, topic: str) -> int:
-        return self._tracker.lives.incarnation(topic) if self._tracker is not None else FIRST
+        """As of `snapshot`."""
+        return self._incarnations.get(topic, FIRST)
+
+    async def topic_ids(self, topics: Iterable[str]) -> Mapping[str, str]:
+        """Topic ids at this moment; a topic that is not there, or gives none, is left out. Raises Unavailable."""
+        wanted = list(topics)
+        name = f"headwater topic ids {self.config.name}"
+        return await in_daemon_thread(name, lambda: self._poller.topic_ids(wanted))
 
     def status(self) -> dict[str, object]:
         return {
@@ -142,6 +150,7 @@ class ClusterWatch:
             tracker.give(await self._lookup.fetch(islice(tracker.wanted(), LOOKUPS_PER_POLL)))
         await self._write(lambda: self._judge_and_write(tracker, new_lives))
         self.polls += 1
+        self._incarnations = {topic: tracker.lives.incarnation(topic) for topic in snapshot.topics}
         self.snapshot = snapshot
         polled, self._polled = self._polled, asyncio.Event()
         polled.set()

@@ -1,7 +1,8 @@
 """Reads dead-letter topics of one cluster: own assignment, no group, no commits.
 
 Rows and the positions behind them are written in one transaction, so that each dead letter is found once
-across any ending. Works only while the poller says that the cluster is there.
+across any ending. Records are fetched by a topic's name: what was read is written only when the topic, asked
+afterwards, still has the id under which it was chosen. Works only while the poller says that the cluster is there.
 """
 
 import asyncio
@@ -129,20 +130,37 @@ class DeadLetterReader:
         if self._consumer is None or self._chosen != self._assigned:
             await self._assign(snapshot, self._chosen)
         batches = await self._consumer.getmany(timeout_ms=WAIT_MS, max_records=RECORDS_AT_ONCE)
+        if not batches:
+            return
         places = {TopicPartition(*place[0]): place for place in self._assigned}
-        if any(records[0].offset < self._next.get(places[each], 0) for each, records in batches.items()):
-            await self._start_over([places[each] for each in batches])
-        elif batches:
+        if recreated := await self._recreated(snapshot, {each.topic for each in batches}):
+            self.reason = f"topic {recreated} was deleted or recreated; waiting for the next poll"
+            await self._wait_for_poll()
+        elif any(records[0].offset < self._next.get(places[each], 0) for each, records in batches.items()):
+            await self._wait_for_poll()
+            for each in batches:  # the log was cut: it is read again from its start
+                self._next.pop(places[each], None)
+        else:
             await self._take(snapshot, {places[each]: records for each, records in batches.items()})
 
-    async def _start_over(self, places: list[Place]) -> None:
-        """The log is shorter than what was read: recreated, as the next poll will say, or cut."""
+    async def _recreated(self, snapshot: Snapshot, topics: set[str]) -> str | None:
+        """A topic that no longer has the id under which it was chosen; None when all have.
+
+        Where the broker gives no ids, an end offset that falls tells of a new life, and only the poller sees it.
+        """
+        chosen = {topic: snapshot.topic_ids[topic] for topic in topics if topic in snapshot.topic_ids}
+        if not chosen:
+            return None
+        present = await self._watch.topic_ids(chosen)
+        return next((topic for topic in sorted(chosen) if present.get(topic) != chosen[topic]), None)
+
+    async def _wait_for_poll(self) -> None:
         await self._disconnect()
         await self._watch.next_poll()
-        for place in places:
-            self._next.pop(place, None)
 
     async def _assign(self, snapshot: Snapshot, wanted: frozenset[Place]) -> None:
+        if self._assigned - wanted:  # records of an earlier life may have been fetched ahead
+            await self._disconnect()
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
                 **aiokafka_options(self._watch.config),
@@ -196,12 +214,15 @@ class DeadLetterReader:
 
         def work(writer: Writer) -> None:
             writer.append("dead_letter_rows", rows)
-            for (partition, _), offset in ends.items():
+            for (partition, incarnation), offset in ends.items():
                 key: dict[str, object] = {
                     "cluster": snapshot.cluster,
                     "topic": partition.topic,
                     "partition": partition.partition,
                 }
+                life = "select max(incarnation) from topic_lives where cluster = ? and topic = ?"
+                if writer.execute(life, [snapshot.cluster, partition.topic]) != [(incarnation,)]:
+                    continue  # a poll has written a new life down meanwhile, which starts at its log start
                 writer.replace("dead_letter_positions", [{**key, "next_offset": offset}], **key)
             for relation in ("dead_letters", "failure_groups"):
                 writer.changed(relation, int(now * 1e9), int(now * 1e9))

@@ -2,7 +2,9 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from headwater_analysis.health_rules import Verdict
 from headwater_analysis.health_verdicts import Standing, VerdictKeeper
 from headwater_analysis.health_window import (
     CHANGES_SECONDS,
@@ -48,6 +50,8 @@ class GroupTrack:
     committed_since: float = 0.0
     keeper: VerdictKeeper = field(default_factory=VerdictKeeper)
     standing: Standing | None = None
+    verdict: Verdict | None = None
+    """What the rules said of the last poll."""
     unreadable: str | None = None
     """Why the last poll could not read this; the next sample then counts silence anew."""
 
@@ -63,14 +67,21 @@ class GroupTrack:
         self.samples.append(sample)
         while self.changes and self.changes[0] < sample.at - CHANGES_SECONDS:
             self.changes.popleft()
-        longest_gap = max(
-            (b - a for a, b in zip(self.changes, list(self.changes)[1:], strict=False)), default=0.0
-        )
+        longest_gap = max((after - before for before, after in pairwise(self.changes)), default=0.0)
         reach = min(LONGEST_SECONDS, max(WINDOW_SECONDS, 8 * longest_gap))
         while self.samples[0].at < sample.at - reach:
             self.samples.popleft()
+
+    @property
+    def quiet(self) -> bool:
+        """Caught up a poll ago, and nothing has moved since: every rule says what it said then."""
+        if self.verdict is None or self.verdict.status != "ok" or len(self.samples) < 3:
+            return False
+        before, now = self.samples[-2], self.samples[-1]
+        return self.unreadable is None and now.lag == 0 and now[1:] == before[1:]
 
     def forget(self) -> None:
         """A new history: what lay before says nothing about what comes."""
         self.samples.clear()
         self.changes.clear()
+        self.verdict = None

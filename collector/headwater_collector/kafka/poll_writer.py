@@ -14,7 +14,12 @@ from .snapshot import Partition, Snapshot
 from .tracker import Tracker
 
 ENDS_REMEMBERED_SECONDS = 3 * 3600.0
-_OWN = ("lag_now", "group_health_now")
+_OWN = {
+    "lag_now": "lag readable_lag lag_seconds lag_method lag_error_seconds in_rate out_rate drain_seconds",
+    "group_health_now": "lag lag_seconds lag_method lag_error_seconds in_rate out_rate",
+}
+"""Tables of the present answers, and what of them nobody knows while the cluster is away; offsets stay as the last
+that were seen, at `sampled_at`."""
 
 
 def write_poll(
@@ -70,16 +75,24 @@ def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason:
     def work(writer: Writer) -> None:
         writer.replace("cluster_rows", [row], name=config.name)
         if cluster is not None:
-            for table in _OWN:
-                writer.execute(
-                    f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
-                    "status = 'unknown', evidence = ? WHERE cluster = ?",
-                    [moment(now), f"the cluster could not be read: {reason}", cluster],
-                )
-        for relation in ("clusters", "lag", "group_health"):
-            writer.changed(relation, int(now * 1e9), int(now * 1e9))
+            unknown_now(writer, cluster, f"the cluster could not be read: {reason}")
+        writer.changed("clusters", int(now * 1e9), int(now * 1e9))
 
     store.write(work)
+
+
+def unknown_now(writer: Writer, cluster: str | None, evidence: str) -> None:
+    """Nothing is heard of a cluster's groups: their numbers are unknown, and not what they were."""
+    now = time.time()
+    for table, unknown in _OWN.items():
+        nothing = ", ".join(f"{column} = NULL" for column in unknown.split())
+        writer.execute(
+            f"UPDATE {table} SET since = CASE WHEN status = 'unknown' THEN since ELSE ? END, "
+            f"status = 'unknown', evidence = ?, {nothing} WHERE cluster IS NOT DISTINCT FROM ?",
+            [moment(now), evidence, cluster],
+        )
+    for relation in ("lag", "group_health"):
+        writer.changed(relation, int(now * 1e9), int(now * 1e9))
 
 
 def known_cluster(store: Store, name: str) -> str | None:

@@ -41,7 +41,7 @@ _INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state",
 
 
 class Poller:
-    """One cluster's admin connection. Not for use from several threads at a time."""
+    """One cluster's admin connection. Polls are not for several threads at a time."""
 
     def __init__(self, config: ClusterConfig, *, timeout_seconds: float = 10.0) -> None:
         self._config = config
@@ -86,6 +86,12 @@ class Poller:
             refusals=refusals.sentences(),
             poll_ms=(time.monotonic() - started) * 1000,
         )
+
+    def topic_ids(self, topics: list[str]) -> dict[str, str]:
+        """Ids of topics now, also beside a poll; raises Unavailable when nothing is connected."""
+        if self._admin is None:
+            raise Unavailable("the cluster is not connected")
+        return self._topic_ids(self._admin, topics)
 
     def close(self) -> None:
         """Let the connection go; a poll that is under way ends at its next step."""

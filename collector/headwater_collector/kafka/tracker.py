@@ -128,8 +128,7 @@ class Tracker:
         """What the rules look at, for a track with samples."""
         track = self.groups[key]
         now = track.samples[-1]
-        found = None if now.committed is None else self._found.get((key[1], now.committed))
-        nothing = isinstance(found, Nothing) and found.stable == now.stable
+        found, nothing = self._look_up(key[1], now)
         return Window(
             samples=tuple(track.samples),
             changes=tuple(track.changes),
@@ -142,6 +141,18 @@ class Tracker:
             hands=self.hands.get(key, ()),
         )
 
+    def _look_up(self, partition: Partition, now: Sample) -> tuple[Found | None, bool]:
+        """What was found at the committed offset, and whether that is surely nothing."""
+        found = None if now.committed is None else self._found.get((partition, now.committed))
+        return found, isinstance(found, Nothing) and found.stable == now.stable
+
+    def _lag(self, key: Key, track: GroupTrack) -> int | None:
+        """As the rules see it: 0 where what is left holds no record."""
+        now = track.samples[-1]
+        if not now.lag or now.lag < 0 or now.stable != now.end:
+            return now.lag
+        return 0 if self._look_up(key[1], now)[1] else now.lag
+
     def settle(self) -> None:
         """After the look-ups: add this poll's sums over each group's partitions of a topic."""
         assert self.snapshot is not None
@@ -150,9 +161,9 @@ class Tracker:
             place = (key[0], key[1].topic)
             sums.setdefault(place, [])
             if track.samples and track.unreadable is None:
-                window = self.window(key)
-                if window.lag is not None and window.now.end is not None:
-                    sums[place].append((key[1].partition, window.now.end - window.lag, window.now.end))
+                now, lag = track.samples[-1], self._lag(key, track)
+                if lag is not None and now.end is not None:
+                    sums[place].append((key[1].partition, now.end - lag, now.end))
         self.sums = {place: track for place, track in self.sums.items() if place in sums}
         for place, parts in sums.items():
             track = self.sums.setdefault(place, GroupTrack())
@@ -206,19 +217,19 @@ class Tracker:
     def _infer_isolation(self) -> None:
         """Committed stands at a last stable offset below the end on three polls: read_committed."""
         for (group, _), track in self.groups.items():
-            last = list(track.samples)[-ISOLATION_POLLS:] if len(track.samples) >= ISOLATION_POLLS else []
-            if last and all(
-                each.committed is not None
-                and each.committed == each.stable == last[0].stable
-                and each.end is not None
-                and each.committed < each.end
-                for each in last
-            ):
-                self._isolation[group] = True
-            now = track.samples[-1] if track.samples else None
-            if now and now.committed is not None and now.stable is not None:
-                if now.stable < now.committed <= (now.end or 0):
-                    self._isolation[group] = False
+            samples = track.samples
+            now = samples[-1] if samples else None
+            if now is None or now.committed is None or now.end is None or now.stable is None:
+                continue
+            if now.stable < now.committed <= now.end:
+                self._isolation[group] = False
+            elif now.committed == now.stable < now.end and len(samples) >= ISOLATION_POLLS:
+                last = [samples[-1 - back] for back in range(ISOLATION_POLLS)]
+                if all(
+                    each.committed == each.stable == now.stable and now.stable < (each.end or 0)
+                    for each in last
+                ):
+                    self._isolation[group] = True
 
 
 def _owners(snapshot: Snapshot) -> dict[Key, str]:

@@ -1,4 +1,4 @@
-"""Everything the collector learns from Kafka: one poll loop and one dead-letter reader a cluster."""
+"""Everything the collector learns of Kafka: a poll loop and a dead-letter reader a cluster, and what is received."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from headwater_collector.store import Store
 from .cluster_config import ClusterConfig
 from .cluster_watch import ClusterWatch
 from .dead_letter_reader import DeadLetterReader
+from .received import ReceivedWatch
 
 __all__ = ["ClusterConfig", "KafkaWatch"]
 
@@ -30,6 +31,7 @@ class KafkaWatch:
     ) -> None:
         self._log_level = _aiokafka_log.level
         self._watches = [ClusterWatch(store, config, poll_seconds) for config in clusters]
+        self._received = ReceivedWatch(store, poll_seconds)
         self._readers = [
             DeadLetterReader(
                 store, watch, patterns=dead_letter_patterns, capture=capture, poll_seconds=poll_seconds
@@ -47,9 +49,11 @@ class KafkaWatch:
             await watch.start()
         for reader in self._readers:
             await reader.start()
+        await self._received.start()
 
     async def stop(self) -> None:
         """End all loops; returns when nothing writes to the store any more."""
+        await self._received.stop()
         await asyncio.gather(*(reader.stop() for reader in self._readers))
         await asyncio.gather(*(watch.stop() for watch in self._watches))
         _aiokafka_log.setLevel(self._log_level)

@@ -132,7 +132,8 @@ def _read_resource(found: MetricRows, reporter: _Reporter, metrics: list[Any]) -
             elif metric.name in _COMMITS or metric.name in _OFFSETS:
                 table = "commit_samples" if metric.name in _COMMITS else "offset_samples"
                 row = _keyed(samples, _sample_row(table, reporter, point, said))
-                row[(_COMMITS | _OFFSETS)[metric.name]] = _number(point)
+                number = _number(point)  # -1 where a group has not committed
+                row[(_COMMITS | _OFFSETS)[metric.name]] = number if number >= 0 else None
             else:
                 found.tables["metric_rows"].append(_metric_row(reporter, metric, point, said))
     found.tables["flow_count_rows"] += flows.values()

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from headwater_analysis import sql
 
+from . import tiers
+
 if TYPE_CHECKING:
     from .store import Store
     from .writer import Writer
@@ -41,11 +43,11 @@ BY_ARRIVAL = ("quarantine_rows", "request_hashes")
 NOTABLE = ("dead_letter_rows", "kept_traces")
 """Tables whose rows stay as long as the flows worth keeping."""
 
-BY_SAMPLE = (
-    "ingest_samples", "offset_samples", "commit_samples", "group_samples", "metric_rows", "flow_count_rows",
-    "reporter_rows", "held_rows",
-)  # fmt: skip
+BY_SAMPLE = ("ingest_samples", "metric_rows", "flow_count_rows", "reporter_rows", "held_rows")
 """Tables whose rows go when their ``sampled_at`` is too old."""
+
+THINNED = tuple(tiers.KEYS)
+"""Tables whose rows stay as long by their ``sampled_at``: thinned with age, a month of them is small."""
 
 AGGREGATES = ("pathway_hours",)
 """Tables whose rows go when their ``hour`` is more than AGGREGATE_DAYS ago."""
@@ -76,7 +78,8 @@ class Retention:
     """While the used part of the file is bigger, the oldest tenth goes, flows worth keeping last. Freed room is used
     again; the file does not shrink."""
     notable_days: float = 28.0
-    """The same for flows with errors or dead letters and for slow ones: a bug is looked for weeks later."""
+    """The same for flows with errors or dead letters, for slow ones and for samples of Kafka: a bug is looked for
+    weeks later."""
 
 
 def apply(store: Store, limits: Retention, now: datetime | None = None) -> int:
@@ -145,6 +148,7 @@ def _remove(writer: Writer, before: datetime, notable_before: datetime, now: dat
     for tables, column, limit in (
         (BY_ARRIVAL, "received_at", limits[0]),
         (NOTABLE, "received_at", limits[1]),
+        (THINNED, "sampled_at", limits[1]),
         (BY_SAMPLE, "sampled_at", limits[0]),
         (AGGREGATES, "hour", aggregates),
     ):
@@ -180,6 +184,7 @@ class Upkeep:
     def __init__(self, store: Store, limits: Retention) -> None:
         self._store = store
         self._limits = limits
+        self._thinning = tiers.Thinning()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store-upkeep", daemon=True)
 
@@ -197,6 +202,7 @@ class Upkeep:
             begun = time.monotonic()
             try:
                 apply(self._store, self._limits)
+                self._thinning.apply(self._store, datetime.now(UTC))
             except Exception:
                 _LOG.exception("the store's limits could not be applied; trying again later")
             self._stop.wait(max(PERIOD_SECONDS - (time.monotonic() - begun), 1.0))

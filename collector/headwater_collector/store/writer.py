@@ -97,7 +97,10 @@ class Registered:
 
 
 def _as_arrow(rows: Sequence[Mapping[str, object]], known: Mapping[str, str]) -> pa.Table:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names: dict[str, None] = {}
+    for row in rows:
+        if len(row) != len(names) or row.keys() != names.keys():
+            names |= dict.fromkeys(row)
     columns: dict[str, list[object]] = {name: [row.get(name) for row in rows] for name in names}
     for name, values in columns.items():
         if known.get(name) == "JSON":
