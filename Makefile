@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ARGS ?=
 
 .PHONY: help setup demo test lint check format lock bench bench-ingest bench-questions bench-connections \
-	bench-clients bench-crash bench-instrumentation bench-fuzz bench-truth bench-paths clean
+	bench-clients bench-crash bench-instrumentation bench-fuzz bench-truth bench-lag bench-paths clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ demo: setup
 ## test     all tests; gets Apache Kafka, Java and a Chromium where it can (ARGS="-k lag", …)
 test: setup
 	@$(BIN)/python tests/prepare.py
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 ## lint     format, ruff, mypy strict, import contracts
 lint: setup
@@ -91,6 +91,12 @@ bench-fuzz: setup
 ## bench-truth  100,000 orders of known fate: how well the ledger tells each state (ARGS="--orders 10000")
 bench-truth: setup
 	$(BIN)/python -m tests.bench.truth $(ARGS)
+
+## bench-lag  how right lag time is, how soon faults are named, what polling and its history cost
+bench-lag: setup
+	$(BIN)/python -m tests.bench.lag $(ARGS)
+	$(BIN)/python -m tests.bench.polling
+	$(BIN)/python -m tests.bench.history
 
 ## bench-paths  critical path, slack and what-if of one large flow (ARGS="--spans 50000")
 bench-paths: setup

@@ -46,8 +46,12 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SECURED://127.0.0.1:{secured}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURED://127.0.0.1:{secured}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT
+listener.name.secured.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.secured.plain.sasl.jaas.config={jaas}.plain.PlainLoginModule required user_watcher="{secret}";
+listener.name.secured.scram-sha-256.sasl.jaas.config={jaas}.scram.ScramLoginModule required;
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={directory}/data
@@ -66,6 +70,8 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 log.retention.check.interval.ms=1000
 """
+SECRET = "watchers-secret"
+"""Of the user `watcher` at the secured listener."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +137,17 @@ class KafkaBroker:
         self.directory = directory
         self._classpath = f"{jars()}/*"
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = 0
+        self._port = self._secured = 0
         atexit.register(self.stop)
 
     @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def secured(self) -> str:
+        """The listener that asks for a user: `watcher` by PLAIN; by SCRAM-SHA-256 whoever was created."""
+        return f"127.0.0.1:{self._secured}"
 
     @property
     def running(self) -> bool:
@@ -224,10 +235,17 @@ class KafkaBroker:
     def _format(self) -> None:
         shutil.rmtree(self.directory / "data", ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._port, controller = _free_ports(2)
+        self._port, self._secured, controller = _free_ports(3)
         properties = self.directory / "server.properties"
         properties.write_text(
-            PROPERTIES.format(port=self._port, controller=controller, directory=self.directory)
+            PROPERTIES.format(
+                port=self._port,
+                secured=self._secured,
+                controller=controller,
+                directory=self.directory,
+                jaas="org.apache.kafka.common.security",
+                secret=SECRET,
+            )
         )
         cluster_id = self._java("kafka.tools.StorageTool", "random-uuid").split()[-1]
         self._java(

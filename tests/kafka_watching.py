@@ -64,12 +64,16 @@ class Watching:
 
 
 @contextlib.asynccontextmanager
-async def watching(path: Path, bootstrap: str, **options: Any) -> AsyncIterator[Watching]:
+async def watching(
+    path: Path, bootstrap: str, *, secured_by: Mapping[str, str] | None = None, **options: Any
+) -> AsyncIterator[Watching]:
     """A watch of one cluster named `main` on the store at `path`, stopped at the end of the block."""
     store = await asyncio.to_thread(Store.open, path)
     try:
         watch = KafkaWatch(
-            store, [ClusterConfig("main", bootstrap)], **{"poll_seconds": POLL_SECONDS, **options}
+            store,
+            [ClusterConfig("main", bootstrap, secured_by or {})],
+            **{"poll_seconds": POLL_SECONDS, **options},
         )
         await watch.start()
         try:

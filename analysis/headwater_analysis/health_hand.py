@@ -6,8 +6,10 @@ from dataclasses import dataclass
 UNLEARNED_LIMIT_SECONDS = 60.0
 """How long a message may be handled where nothing is learned of its hop."""
 LEAST_FAILURES = 3
-QUIET_SECONDS = 60.0
-"""A failing message that the group has committed past is still in hand while it is begun again within this."""
+QUIET_SECONDS = 15.0
+QUIET_GAPS = 5
+"""A failing message that the group has committed past is still in hand while it is begun again within these seconds,
+or this many times its usual gap: delays between attempts may double."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def failing(hand: Hand, committed: int | None, now: float) -> bool:
     if committed is None or committed <= hand.offset:
         return True
     between = ((hand.last_at or 0.0) - (hand.first_at or 0.0)) / (hand.failures - 1)
-    quiet = now - (hand.last_at or 0.0) > max(QUIET_SECONDS, 2 * between)
+    quiet = now - (hand.last_at or 0.0) > max(QUIET_SECONDS, QUIET_GAPS * between)
     went_on = hand.last_offset is not None and hand.last_offset > hand.offset
     return not (quiet or went_on)
 

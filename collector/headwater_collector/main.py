@@ -84,12 +84,10 @@ class Collector:
             store,
             log,
             counters,
-            lambda: {
-                **pipeline.health(),
-                "decoder": self.decoder.name,
-                "clusters": watch.status(),
-                "alerts": alerts.status(),
-            },
+            lambda: (
+                pipeline.health()
+                | {"decoder": self.decoder.name, "clusters": watch.status(), "alerts": alerts.status()}
+            ),
             self.decoder.count,
         )
         addresses = await doors.open(parts)

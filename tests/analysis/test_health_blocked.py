@@ -20,8 +20,9 @@ UNOWNED = window(polls([50, 50], 60, owner=None, state="empty"))
 
 def failing(failures: int = 3, offset: int = 595, **more: Any) -> Hand:
     """Begun every ten seconds until now."""
-    given = {"service": "pay", "error": "Timeout", "last_at": NOW - 2, "last_offset": offset, **more}
-    return Hand(offset, failures=failures, first_at=NOW - 2 - 10 * (failures - 1), **given)
+    given: dict[str, Any] = {"service": "pay", "error": "Timeout", "last_at": NOW - 2, "last_offset": offset}
+    given |= {"first_at": NOW - 2 - 10 * (failures - 1), **more}
+    return Hand(offset, failures=failures, **given)
 
 
 def held(seconds: float, offset: int = 595, **more: Any) -> Hand:
@@ -42,8 +43,10 @@ def held(seconds: float, offset: int = 595, **more: Any) -> Hand:
         ("lag 0 does not hide it: automatic commits commit what is still in hand", DONE, failing(9), "blocked",
          "begun 9 times"),
         ("the group committed past it and went on", DONE, failing(9, last_offset=599), "ok", "caught up"),
-        ("the group committed past it, and for a while nothing has been begun", DONE,
-         failing(3, last_at=NOW - 70), "ok", "caught up"),
+        ("the group committed past it, and for five gaps nothing has been begun", DONE,
+         failing(3, first_at=NOW - 90, last_at=NOW - 70), "ok", "caught up"),
+        ("attempts whose gaps double are still attempts", DONE,
+         failing(4, first_at=NOW - 70, last_at=NOW - 40), "blocked", "begun 4 times"),
         ("a message that nothing was committed past stays in hand however long ago it failed", UNOWNED,
          failing(3, offset=50, last_at=NOW - 200, last_offset=70), "blocked", "offset 50"),
         ("held again after failures", MOVING, held(90, failures=4, error="Timeout"), "blocked",

@@ -35,9 +35,11 @@ async def test_a_broker_that_goes_away_and_comes_back(kafka: KafkaBroker, tmp_pa
         await watched.until(
             lambda: len(watched.rows("dead_letter_rows", topic=dead)) == 2, "two dead letters"
         )
-        kafka.stop()
+        kafka.stop(hard=True)
+        polls = watched.watch.status()[0]["polls"]
         try:
             await watched.until(lambda: _state(watched, "down"), "the state down")
+            assert int(str(watched.watch.status()[0]["polls"])) <= int(str(polls)) + 1
             row = watched.rows("cluster_rows", name="main")[0]
             assert kafka.bootstrap in row["reason"]
             assert row["cluster"] is not None

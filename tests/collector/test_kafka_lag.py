@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
 from kafka_harness import KafkaBroker
 from kafka_watching import Watching, client_options, commit, member, produce, watching
@@ -30,6 +30,12 @@ async def test_lag_and_committed_are_what_kafkas_own_tool_says(kafka: KafkaBroke
     for partition in range(3):
         produce(kafka.bootstrap, topic, ["x"] * (30 + partition), partition=partition)
     commit(kafka.bootstrap, "lag-stopped", topic, {0: 10, 1: 31})
+    given = {f"lag-given-{number:02d}": (number % 3, 2 * number) for number in range(16)}
+    admin = kafka.admin()
+    for group, (partition, offset) in given.items():
+        places = [TopicPartition(topic, partition, offset)]
+        request = [ConsumerGroupTopicPartitions(group, places)]
+        admin.alter_consumer_group_offsets(request)[group].result(20)
     new_protocol = {"group.protocol": "consumer"}
     with (
         member(kafka.bootstrap, "lag-classic", topic, 3) as classic,
@@ -40,7 +46,8 @@ async def test_lag_and_committed_are_what_kafkas_own_tool_says(kafka: KafkaBroke
             offsets=[TopicPartition(topic, 0, 30), TopicPartition(topic, 1, 7)], asynchronous=False
         )
         new.commit(offsets=[TopicPartition(topic, 2, 5)], asynchronous=False)
-        groups = {"lag-stopped", "lag-classic", "lag-new", "lag-never"}
+        groups = {"lag-stopped", "lag-classic", "lag-new", "lag-never", *given}
+        assert len(groups) == 20
         async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
             await watched.polled()
             oracle = {
@@ -48,7 +55,7 @@ async def test_lag_and_committed_are_what_kafkas_own_tool_says(kafka: KafkaBroke
                 for key, row in kafka.consumer_groups().items()
                 if key[0] in groups
             }
-            assert len(oracle) == 2 + 3 + 3 + 3
+            assert len(oracle) == 2 + 3 + 3 + 3 + 16
             assert _said(watched, groups) == oracle
             health = {row["consumer_group"]: row for row in watched.rows("group_health_now", topic=topic)}
             assert health["lag-stopped"]["status"] == "stopped"

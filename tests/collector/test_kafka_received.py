@@ -110,3 +110,17 @@ async def test_what_a_polled_cluster_tells_is_enough(tmp_path: Path) -> None:
     async with _received(tmp_path, _four_minutes(time.time_ns())) as again:
         await _until(lambda: len(_rows(again, "lag")) == 2, lambda: _rows(again, "consumer_group, lag"))
         assert _rows(again, "consumer_group, cluster, lag") == [("follows", "c1", 7), ("gone", None, 270)]
+
+
+async def test_what_services_hold_blocks_a_group_that_no_poll_sees(tmp_path: Path) -> None:
+    now = time.time_ns()
+    reports = [Export(now - 10 * SECOND).held(338, now / 1e9 - 300), Export(now).held(338, now / 1e9 - 300)]
+    scrapes = [
+        _scrape(now - (4 - minute) * 60 * SECOND, {"payments": (100 + 60 * minute, 60)}, {})
+        for minute in range(5)
+    ]
+    async with _received(tmp_path, [*reports, *scrapes]) as made:
+        shown = "status, evidence"
+        await _until(lambda: _rows(made, "status") == [("blocked",)], lambda: _rows(made, shown))
+        [blocker] = _rows(made, "cluster, message_offset, assumed, committed, service", "blockers")
+        assert blocker == (None, 338, False, 340, "payments")

@@ -11,6 +11,7 @@ import pytest
 import store_helpers as told
 from builders import a_send
 from headwater_analysis.errors import UsageError
+from headwater_analysis.health_hand import Hand
 from headwater_collector.kafka.answers import Answers, answer, moment
 from headwater_collector.kafka.cluster_config import ClusterConfig, aiokafka_options, librdkafka_options
 from headwater_collector.kafka.poll_writer import known_cluster, restore, write_poll
@@ -175,6 +176,20 @@ def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
     )
     assert row(take(again, recreated), "a")["incarnation"] == 2
     store.close()
+
+
+def test_a_caught_up_group_is_blocked_all_the_same_by_what_its_services_hold() -> None:
+    tracker = Tracker(POLL)
+    for poll in range(6):
+        assert row(take(tracker, snapshot(poll, {"a": {0: 5}}, 5)), "a")["status"] in ("unknown", "ok")
+    tracker.hands = {("a", Partition("orders", 0)): (Hand(4, service="pay", held_seconds=90.0),)}
+    held = row(take(tracker, snapshot(6, {"a": {0: 5}}, 5)), "a")
+    assert (held["status"], held["lag"]) == ("blocked", 0)
+    assert "offset 4 in flight" in held["evidence"]
+    tracker.hands = {}
+    for poll in (7, 8):
+        done = row(take(tracker, snapshot(poll, {"a": {0: 5}}, 5)), "a")
+    assert done["status"] == "ok"
 
 
 def test_where_records_may_not_be_read_spans_tell_the_lag_time(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     fill("offset_samples", f"{place}, 0 as log_start, 100 * i as end_offset")
     fill("commit_samples", f"{place}, 'pay' as consumer_group, 100 * i - 7 as committed, 7 as lag")
     fill("group_samples", "'pay' || number as consumer_group, 'stable' as state, number as members")
+    at = f"?::timestamp + to_seconds(i * {POLL}) as sampled_at"
+    fill("flow_count_rows", "'pay' as service, 'orders' as topic, number as partition, 100 * i as messages")
     assert Thinning().apply(opened, NOW) > 0
     yield opened
     opened.close()
@@ -86,7 +88,7 @@ def test_a_second_look_removes_nothing_and_a_later_one_only_what_grew_old(store:
 def test_they_stay_as_long_as_what_is_worth_keeping(tmp_path: Path) -> None:
     opened = Store.open(tmp_path / "headwater.duckdb")
     naive = NOW.replace(tzinfo=None)
-    rows = [{"sampled_at": naive - timedelta(days=age), "cluster": "c1"} for age in (1, 8, 27, 29)]
+    rows = [{"sampled_at": naive - timedelta(days=age)} for age in (1, 8, 27, 29)]
     opened.write(lambda writer: [writer.append(table, rows) for table in KEYS])
     retention.apply(opened, Retention(), NOW)
     for table in KEYS:

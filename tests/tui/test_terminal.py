@@ -132,7 +132,7 @@ async def test_go_to_finds_a_flow_by_any_of_its_names(url: str, anything: str) -
 
 async def test_sql_is_run_and_a_mistake_is_one_sentence(url: str) -> None:
     async with terminal(url, "/sql") as (app, pilot):
-        await shown(app, pilot, "clusters", "One row a")
+        await shown(app, pilot, "blockers", "One row a")
         app.query_one(TextArea).text = "select service, count(*) as n from spans group by all order by all;"
         await pilot.press("ctrl+r")
         await shown(app, pilot, "3 rows", "inventory")

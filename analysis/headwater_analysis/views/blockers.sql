@@ -16,7 +16,7 @@ with ranked as (
 ), in_hand as (
     select s.cluster, s.consumer_group, s.topic, s.partition, h.message_offset, h.held_since, h.held_seconds, h.service
     from stuck s
-    join messages_in_hand(ago(interval 5 minutes), 1) h on h.cluster is not distinct from s.cluster
+    join messages_in_hand(ago(interval 5 minutes), 1) h on (s.cluster is null or h.cluster = s.cluster)
         and h.topic = s.topic and h.partition = s.partition and h.consumer_group = s.consumer_group
     where h.held_seconds is not null or (h.failures >= 3 and h.last_offset <= h.message_offset)
         or h.message_offset >= coalesce(s.committed, h.message_offset)
@@ -31,23 +31,33 @@ with ranked as (
     from stuck s
     left join in_hand h on h.cluster is not distinct from s.cluster and h.topic = s.topic
         and h.partition = s.partition and h.consumer_group = s.consumer_group
+), reach as (
+    -- What happened longer ago is not looked for: a group that stands still for a week must not cost a week's rows.
+    select greatest(least(min(since), min(sampled_at - to_seconds(lag_seconds))) - interval 10 minutes,
+        max(sampled_at) - interval 6 hours)::timestamp_ns as since
+    from placed
 ), handed as (
     select
-        d.cluster, d.topic, d.partition, d.message_offset, d.consumer_group, count(*) as deliveries,
-        count(*) filter (d.status = 'error') as failures, max(d.attempt) as attempt, min(d.started_at) as first_at,
-        max(d.started_at) as last_at, max({'at': d.started_at, 'service': d.service, 'status': d.status,
-            'error_type': d.error_type, 'trace_id': d.trace_id, 'span_id': d.span_id}) as last_one
-    from deliveries d
-    semi join placed p on p.topic = d.topic and p.partition = d.partition and p.at_offset = d.message_offset
-        and p.consumer_group = d.consumer_group
+        coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster, h.topic, h.partition, h.message_offset,
+        h.consumer_group, count(*) as deliveries, count(*) filter (h.status = 'error') as failures,
+        max(h.attempt) as attempt, min(h.started_at) as first_at, max(h.started_at) as last_at,
+        max({'at': h.started_at, 'service': h.consumer_service, 'status': h.status, 'error_type': h.error_type,
+            'trace_id': h.trace_id, 'span_id': h.span_id}) as last_one
+    from hop_rows h
+    join reach r on h.received_at >= r.since
+    semi join placed p on p.topic = h.topic and p.partition = h.partition and p.at_offset = h.message_offset
+        and p.consumer_group = h.consumer_group
+    cross join topic_knowledge k
     group by all
 ), sent as (
     select
-        m.cluster, m.topic, m.partition, m.message_offset, max({'at': m.sent_at, 'service': m.service,
-            'size': m.size, 'key_hash': m.key_hash, 'event_id': m.event_id, 'trace_id': m.trace_id,
-            'span_id': m.span_id}) as one
-    from messages m
+        coalesce(m.cluster, k.clusters[m.topic]) as cluster, m.topic, m.partition, m.message_offset,
+        max({'at': m.sent_at, 'service': m.service, 'size': m.size, 'key_hash': m.key_hash, 'event_id': m.event_id,
+            'trace_id': m.trace_id, 'span_id': m.span_id}) as one
+    from message_rows m
+    join reach r on m.received_at >= r.since
     semi join placed p on p.topic = m.topic and p.partition = m.partition and p.at_offset = m.message_offset
+    cross join topic_knowledge k
     group by all
 )
 select
@@ -61,8 +71,8 @@ select
     coalesce(p.held_by, h.last_one.service) as service, h.last_one.trace_id as trace_id,
     h.last_one.span_id as span_id, p.held_since, p.held_seconds, m.one.trace_id as send_trace_id
 from placed p
-left join handed h on h.cluster is not distinct from p.cluster and h.topic = p.topic and h.partition = p.partition
+left join handed h on (p.cluster is null or h.cluster = p.cluster) and h.topic = p.topic and h.partition = p.partition
     and h.message_offset = p.at_offset and h.consumer_group = p.consumer_group
-left join sent m on m.cluster is not distinct from p.cluster and m.topic = p.topic and m.partition = p.partition
+left join sent m on (p.cluster is null or m.cluster = p.cluster) and m.topic = p.topic and m.partition = p.partition
     and m.message_offset = p.at_offset
 left join split_flows f on f.trace_id = m.one.trace_id and f.span_id = m.one.span_id;

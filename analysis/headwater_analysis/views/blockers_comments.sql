@@ -21,7 +21,7 @@ comment on column blockers.size is 'bytes of the value';
 comment on column blockers.key_hash is 'keyed hash of the key; NULL unless switched on';
 comment on column blockers.event_id is 'id of the event';
 comment on column blockers.flow_id is 'the flow that holds it; NULL where no span names it';
-comment on column blockers.deliveries is 'deliveries of it to this group that ended';
+comment on column blockers.deliveries is 'deliveries of it to this group that ended, in the last six hours';
 comment on column blockers.failures is 'those that ended in error';
 comment on column blockers.attempt is 'highest attempt number';
 comment on column blockers.first_delivery_at is 'start of the first delivery, UTC';

@@ -31,6 +31,7 @@ SETTLING_SECONDS = 60.0
 """After a start, until polls and spans have come in again, a missing row does not mean that something is over."""
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 300.0
+LAST_WAIT_SECONDS = 2.0
 SECONDS_A_RULE = 10.0
 
 _log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class AlertWatch:
         ]
 
     async def stop(self) -> None:
-        """Returns when nothing is asked and nobody told any more."""
+        """Returns when nothing is asked, nobody told any more, and all of it written down."""
         self._runner.stop()
         for task in self._tasks:
             task.cancel()
@@ -180,7 +181,7 @@ class AlertWatch:
             changed.clear()
             while waiting := [(one, rule.severity) for rule, each in self._untold(hook) for one in each]:
                 message = waiting[:MOST_AT_ONCE]
-                outcome = await in_daemon_thread("alerts", partial(send, hook, message))
+                outcome = await self._send(hook, message)
                 if outcome.reason is None or outcome.final:
                     self._note(hook, message, outcome)
                     await self._save()
@@ -190,6 +191,17 @@ class AlertWatch:
                 self._problems[hook.name] = outcome.reason
                 failures += 1
                 await asyncio.sleep(self._wait(failures, outcome.wait_seconds))
+
+    async def _send(self, hook: Webhook, message: list[tuple[Alert, str]]) -> Outcome:
+        """A message under way when all ends is waited for a little, so that the next run need not repeat it."""
+        sending = asyncio.ensure_future(in_daemon_thread("alerts", partial(send, hook, message)))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait([sending], timeout=LAST_WAIT_SECONDS)
+            if sending.done() and sending.result().reason is None:
+                self._note(hook, message, sending.result())
+            raise
 
     def _wait(self, failures: int, asked: float | None) -> float:
         grown: float = self._first_wait * 2 ** min(failures - 1, 20) * random.uniform(0.8, 1.2)

@@ -71,7 +71,8 @@ def _judge_partition(
     in_rate: float | None,
 ) -> _Judged:
     group, partition = key
-    if track.quiet:  # what was said of it a poll ago holds to the letter, and costs nothing to say again
+    if track.quiet and key not in tracker.hands:
+        # What was said of it a poll ago holds to the letter, and costs nothing to say again.
         now, verdict, time, drain_seconds = track.samples[-1], track.verdict, _CAUGHT_UP, None
         assert verdict is not None
     elif not track.samples:  # never read: only the reason is known
@@ -80,7 +81,9 @@ def _judge_partition(
         time, drain_seconds = LagTime(None, None, None), None
     else:
         window, time = _with_lag_time(tracker, key, snapshot.at)
-        now, drain_seconds = window.now, _drain_seconds(window)
+        now = window.now
+        # Nothing drains where nothing is committed, and telling that from the samples is dear.
+        drain_seconds = _drain_seconds(window) if track.changes else None
         moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
         others = (len(moved - {partition.partition}), partitions - 1)
         verdict = judge(replace(window, lag_seconds=time.seconds, others_moving=others))

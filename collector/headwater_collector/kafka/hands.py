@@ -17,7 +17,7 @@ _HANDS = """
 select consumer_group, topic, partition, message_offset, service, held_seconds, failures, epoch(first_at),
     epoch(last_at), error_type, last_offset
 from messages_in_hand(?, ?)
-where cluster = ? and (held_seconds > ? or failures > 0)
+where (?::varchar is null or cluster = ?) and (held_seconds > ? or failures > 0)
 order by message_offset
 limit ?
 """
@@ -32,11 +32,13 @@ class Hands:
         self._limits: dict[tuple[str, str], tuple[float, float]] = {}
         """(topic, group) -> (limit in seconds, monotonic time when it was learned)."""
 
-    def read(self, cluster: str) -> Mapping[tuple[str, Partition], Sequence[Hand]]:
-        """By (group, partition)."""
+    def read(self, cluster: str | None) -> Mapping[tuple[str, Partition], Sequence[Hand]]:
+        """By (group, partition); of any cluster where it is not known which one is judged."""
         since = datetime.fromtimestamp(time.time() - WINDOW_SECONDS, UTC).replace(tzinfo=None)
         found: dict[tuple[str, Partition], list[Hand]] = {}
-        rows = self._store.read(_HANDS, [since, LEAST_FAILURES, cluster, LEAST_PATIENCE_SECONDS, MOST_HANDS])
+        rows = self._store.read(
+            _HANDS, [since, LEAST_FAILURES, cluster, cluster, LEAST_PATIENCE_SECONDS, MOST_HANDS]
+        )
         for group, topic, number, offset, service, held, failures, first, last, error, newest in rows:
             limit = UNLEARNED_LIMIT_SECONDS if held is None else self._limit(topic, group)
             hand = Hand(offset, service, held, limit, failures, first, last, error, newest)

@@ -18,6 +18,7 @@ from typing import Any
 from headwater_collector.store import Store, Writer
 
 from .answers import Answers, Row, answer, moment
+from .hands import Hands
 from .poll_writer import ENDS_REMEMBERED_SECONDS, unknown_now
 from .snapshot import GroupSeen, Member, Partition, Snapshot
 from .tracker import Tracker
@@ -66,6 +67,7 @@ class ReceivedWatch:
     def __init__(self, store: Store, look_seconds: float) -> None:
         self._store = store
         self._look_seconds = min(look_seconds, 5.0)
+        self._hands = Hands(store)
         self._tracker: Tracker | None = None
         self._newest: datetime | None = None
         self._heard = 0.0
@@ -176,6 +178,7 @@ class ReceivedWatch:
         """What a cluster that is polled tells of the same group and topic is better, and enough."""
         assert self._tracker is not None
         polled = set(self._store.read(_POLLED))
+        self._tracker.hands = self._hands.read(None)
         said = answer(self._tracker)
         lag = [self._told(row) for row in said.lag if (row["consumer_group"], row["topic"]) not in polled]
         health = [

@@ -43,7 +43,7 @@ BY_ARRIVAL = ("quarantine_rows", "request_hashes")
 NOTABLE = ("dead_letter_rows", "kept_traces")
 """Tables whose rows stay as long as the flows worth keeping."""
 
-BY_SAMPLE = ("ingest_samples", "metric_rows", "flow_count_rows", "reporter_rows", "held_rows")
+BY_SAMPLE = ("ingest_samples", "metric_rows", "reporter_rows", "held_rows")
 """Tables whose rows go when their ``sampled_at`` is too old."""
 
 THINNED = tuple(tiers.KEYS)

@@ -1,4 +1,5 @@
-"""Samples of Kafka grow thinner with age: all for six hours, one a minute for three days, then one in ten minutes.
+"""Samples of Kafka and services' running totals grow thinner with age: all for six hours, one a minute for three
+days, then one in ten minutes.
 
 Of each minute the last sample stays, as it was. What is thinned is rewritten a block of time at a time, behind the
 newest rows, since DuckDB gives room back by whole row groups.
@@ -19,6 +20,8 @@ KEYS = {
     "offset_samples": "cluster, topic, incarnation, partition",
     "commit_samples": "cluster, consumer_group, topic, incarnation, partition",
     "group_samples": "cluster, consumer_group",
+    "flow_count_rows": "service, instance, counted_since, server, direction, topic, partition, consumer_group, "
+    "prefix_id",
 }
 """Tables that are thinned, and what a sample is of."""
 
