@@ -10,7 +10,7 @@ import numpy as np
 Points = Sequence[tuple[float, float]]
 
 _Z95 = 1.96
-_VECTORS_FROM = 14
+_VECTORS_FROM = 12
 """Points from which on arrays are quicker than pairs."""
 
 

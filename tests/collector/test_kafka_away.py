@@ -66,12 +66,18 @@ async def test_a_broker_that_goes_away_and_comes_back(kafka: KafkaBroker, tmp_pa
 async def test_a_broker_that_hangs_costs_turns_and_piles_nothing_up(
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:
+    topic = kafka.create_topic("hang-orders", 1)
+    produce(kafka.bootstrap, topic, ["x"] * 10)
+    commit(kafka.bootstrap, "hang-group", topic, {0: 4})
     async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
-        await watched.polled(1)
+        await watched.status("hang-group", "stopped")
         with kafka.paused():
             await watched.until(lambda: _state(watched, "down"), "the state down")
             assert "no answer within" in watched.rows("cluster_rows", name="main")[0]["reason"]
+            [row] = watched.rows("lag_now", consumer_group="hang-group")
+            assert (row["status"], row["lag"], row["lag_seconds"]) == ("unknown", None, None)
         await watched.until(lambda: _state(watched, "up"), "the state up")
+        assert (await watched.status("hang-group", "stopped"))["lag"] == 6
         [status] = watched.watch.status()
         assert int(str(status["skipped_polls"])) >= 2.0 / POLL_SECONDS
 

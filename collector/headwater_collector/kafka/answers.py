@@ -82,11 +82,12 @@ def _judge_partition(
     else:
         window, time = _with_lag_time(tracker, key, snapshot.at)
         now = window.now
-        # Nothing drains where nothing is committed, and telling that from the samples is dear.
-        drain_seconds = _drain_seconds(window) if track.changes else None
         moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
         others = (len(moved - {partition.partition}), partitions - 1)
-        verdict = judge(replace(window, lag_seconds=time.seconds, others_moving=others))
+        window = replace(window, lag_seconds=time.seconds, others_moving=others)
+        verdict = judge(window)
+        # Nothing drains where nothing is committed, and telling that from the samples is dear.
+        drain_seconds = _drain_seconds(window) if track.changes else None
     track.verdict = verdict
     standing = track.keeper.update(verdict, snapshot.at)
     track.standing = standing
