@@ -127,8 +127,15 @@ def ledger(
     return found
 
 
-def transaction(outcome: str) -> list[told.Told]:
+def transaction(outcome: str, around: bool = False) -> list[told.Told]:
+    """A transaction in the handler that sends, or around several, which link to it."""
     marks = {"headwater.txn.id": "t", "headwater.txn.outcome": outcome}
+    if around:
+        links = [told.link("elsewhere", "transaction")]
+        return [
+            told.work("shop", "elsewhere", "transaction", 99, 20, attributes=marks),
+            sent(links=links, attributes={"headwater.txn.id": "t"}),
+        ]
     return [
         told.work("shop", "trace 100", "transaction", 99, 20, attributes=marks),
         sent(parent="transaction"),
@@ -154,6 +161,8 @@ REPLAY = told.send("operator", "again", "copy", ("orders", 0, 150), 4000, 5, att
     ("sentence", "state", "spans", "polled"),
     [
         ("the transaction it was sent in was aborted", "aborted", transaction("aborted"), [committed(131)]),
+        ("one around several handlers aborts what links to it", "aborted", transaction("aborted", around=True),
+         [committed(131)]),
         ("of a committed transaction nothing follows", "done", [*transaction("committed"), handled()],
          [committed(131)]),
         ("aborted stands before what a careless reader did", "aborted", [*transaction("aborted"), handled()],

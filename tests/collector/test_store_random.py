@@ -170,7 +170,7 @@ def assert_stitched(store: Store) -> None:
         assert store.read("select flow_id from flow_of(?)", [span_id]) == [(flow_id,)]
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(data=st.data())
 def test_what_is_kept_is_what_the_spans_say_in_any_order_and_batches(data: st.DataObject) -> None:
     drawn = data.draw(stories())

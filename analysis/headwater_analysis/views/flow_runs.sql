@@ -2,7 +2,7 @@
 create macro flow_runs(of_flow) as table
 with runs as (
     select
-        replay, min(started_at) as started_at, max(ended_at) as ended_at, sum(wait_ns) filter (hops > 0) as wait_ns,
+        replay, min(started_at) as started_at, max(ended_at) as ended_at, case when sum(hops) > 0 then sum(wait_ns) end as wait_ns,
         sum(work_ns) as work_ns, sum(backoff_ns) as backoff_ns, sum(spans)::integer as spans,
         coalesce(sum(messages), 0)::integer as messages, coalesce(sum(errors), 0)::integer as errors,
         coalesce(sum(dead_letters), 0)::integer as dead_letters
