@@ -35,7 +35,7 @@ demo: setup
 ## test     all tests; gets Apache Kafka, Java and a Chromium where it can (ARGS="-k lag", …)
 test: setup
 	@$(BIN)/python tests/prepare.py
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 ## lint     format, ruff, mypy strict, import contracts
 lint: setup

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 
 
+LONG = ("test_crash.py", "test_pages.py", "test_environments.py", "test_kafka_away.py", "test_store_order.py")
+"""Files that take longest: begun last, each would keep one process busy while the others have nothing left to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def _skip_or_fail(reason: str) -> None:
     """A test that cannot run is skipped with the reason; under CI=true nothing may go unseen."""
     if os.environ.get("CI", "").lower() in ("true", "1"):

@@ -153,7 +153,10 @@ class Pipeline:
 
     def _linger(self) -> None:
         """Gather more while it is worth it: at low rates a commit is cheap, so what came shows at once."""
-        until = time.monotonic() + min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
+        longest = min(self._bounds.linger_seconds, max(0.05, 4 * self._flush_seconds))
+        # What came during the last commit has waited already.
+        young_for = self._bounds.unstored_seconds - self._log.oldest_seconds(self._position)
+        until = time.monotonic() + min(longest, young_for)
         while not self._stopping.is_set():
             left = until - time.monotonic()
             if left <= 0 or self._log.unread_bytes(self._position) >= self._batch_bytes // 2:

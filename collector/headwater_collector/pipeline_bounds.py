@@ -18,6 +18,8 @@ class PipelineBounds:
     """The first after a start, doubled with each that is stored: a process that does not live long gets on too."""
     linger_seconds: float = 0.6
     """Wait at most this long for more, so that what was acknowledged is visible within a second."""
+    unstored_seconds: float = 1.0
+    """Wait for more only while the oldest is younger: with the commit itself that keeps answers within two seconds."""
     repeat_seconds: float = 600.0
     """The same bytes within this time are a repetition: exporters give up after a minute or so."""
     checkpoint_bytes: int = 256 << 20
