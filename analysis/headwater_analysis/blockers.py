@@ -19,7 +19,8 @@ _SAID = (
 )  # fmt: skip
 _CHILDREN = f"""
 select span_id, parent_span_id, service, name, status, error_type, epoch_ns(started_at) as started_ns, duration_ms,
-    json_extract_string(attributes, [{", ".join(f"'{path}'" for path in _SAID)}]) as said
+    case when topic is null then json_extract_string(attributes, [{", ".join(f"'{path}'" for path in _SAID)}])
+        end as said -- a send is told by its name, which has the topic; its address is any of the brokers
 from trace(?) where started_at >= make_timestamp_ns(?) order by started_at desc limit {MOST_SPANS}
 """
 
