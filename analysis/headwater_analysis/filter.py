@@ -132,7 +132,7 @@ def _condition(term: _Term) -> Condition:
         if term.key in keys:
             return condition(term)
     near = difflib.get_close_matches(term.key, KEYS, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KEYS)}"
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KEYS)}."
     raise FilterError(
         f"There is no {term.key!r} to filter by; {hint} A text with {term.operator} in it stands in quotation marks",
         term.start,

@@ -7,11 +7,10 @@ from rich.text import Text
 
 from headwater_analysis import blockers as question
 from headwater_analysis import format as fmt
-from headwater_analysis import lag
 from headwater_analysis.blockers import Blocker
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, read
-from headwater_analysis.source import Source
 
+from .groups import asked_for
 from .printing import console, count_of, empty, opened, plain, print_json, status_text, when
 
 BLOCKERS = Command(
@@ -43,7 +42,8 @@ def run(argv: list[str]) -> int:
         if settings.json:
             print_json(found)
         elif not found:
-            _say_why_empty(source, settings.group)
+            if mine := asked_for(source, settings.group):
+                empty(f"Nothing is blocked: {count_of(len(mine), 'group')} on topics, all well.")
         else:
             _print(found)
     return 0
@@ -84,15 +84,3 @@ def _links(blocker: Blocker) -> Iterator[tuple[str, str]]:
         yield "unknown", blocker.missing
     if chain.flow_id and chain.message_offset is not None:
         yield "look at", f"headwater flow {chain.topic}@{chain.partition}:{chain.message_offset}"
-
-
-def _say_why_empty(source: Source, group: str | None) -> None:
-    groups = lag.groups(source)
-    mine = [row for row in groups if group in (None, row.consumer_group)]
-    if not groups:
-        empty("No consumer group is known; `headwater lag` says whether a cluster is watched.")
-    elif not mine:
-        known = ", ".join(sorted({row.consumer_group for row in groups}))
-        empty(f"No group is named {group!r}; there are {known}.")
-    else:
-        empty(f"Nothing is blocked: {count_of(len(mine), 'group')} on topics, all well.")

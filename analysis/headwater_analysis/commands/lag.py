@@ -8,6 +8,7 @@ from headwater_analysis import lag as question
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, read
 from headwater_analysis.source import Source
 
+from .groups import say_pairs, wanted
 from .printing import console, empty, opened, print_json, print_table, status_text
 
 LAG = Command(
@@ -52,7 +53,7 @@ def run(argv: list[str]) -> int:
 
 def _groups(source: Source, group: str | None, topic: str | None, as_json: bool) -> None:
     known = question.groups(source)
-    rows = [row for row in known if _wanted(row.consumer_group, row.topic, group, topic)]
+    rows = [row for row in known if wanted(row, group, topic)]
     if as_json:
         print_json(rows)
     elif not rows:
@@ -81,7 +82,7 @@ def _groups(source: Source, group: str | None, topic: str | None, as_json: bool)
 
 def _partitions(source: Source, group: str | None, topic: str | None, as_json: bool) -> None:
     known = question.all_partitions(source)
-    rows = [row for row in known if _wanted(row.consumer_group, row.topic, group, topic)]
+    rows = [row for row in known if wanted(row, group, topic)]
     if as_json:
         print_json(rows)
     elif not rows:
@@ -107,14 +108,8 @@ def _partitions(source: Source, group: str | None, topic: str | None, as_json: b
         )
 
 
-def _wanted(group: str, topic: str, wanted_group: str | None, wanted_topic: str | None) -> bool:
-    return wanted_group in (None, group) and wanted_topic in (None, topic)
-
-
 def _say_why_empty(source: Source, known: Iterable[question.GroupRow | question.PartitionRow]) -> None:
-    pairs = sorted({f"{row.consumer_group} on {row.topic}" for row in known})
-    if pairs:
-        empty(f"No group and topic are named so; there are {', '.join(pairs)}.")
+    if say_pairs(known):
         return
     clusters = question.clusters(source)
     if not clusters:

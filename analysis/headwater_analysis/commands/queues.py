@@ -9,7 +9,8 @@ from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, 
 from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
-from .printing import console, empty, opened, plain, print_json, print_table, status_text
+from .groups import say_none_known, say_pairs, wanted
+from .printing import console, opened, plain, print_json, print_table, status_text
 
 TREND = 20
 _GROUP = Option("group", "Only this consumer group.", None)
@@ -59,9 +60,7 @@ def run(argv: list[str]) -> int:
     settings = read(QUEUES, argv)
     with opened(settings) as source:
         found = question.queues(source, Window.last(settings.last))
-        rows = [
-            row for row in found if _wanted(row.consumer_group, row.topic, settings.group, settings.topic)
-        ]
+        rows = [row for row in found if wanted(row, settings.group, settings.topic)]
         if settings.json:
             print_json(rows)
         elif not rows:
@@ -76,9 +75,7 @@ def run_advice(argv: list[str]) -> int:
     settings = read(ADVICE, argv)
     with opened(settings) as source:
         found = question.advice(source, settings.headroom, settings.budget)
-        rows = [
-            row for row in found if _wanted(row.load.consumer_group, row.load.topic, settings.group, settings.topic)
-        ]  # fmt: skip
+        rows = [row for row in found if wanted(row.load, settings.group, settings.topic)]
         if settings.keda:
             _keda(rows, settings.budget)
         elif settings.json:
@@ -152,13 +149,6 @@ def _keda(rows: list[Advised], budget: float) -> None:
     out("---\n".join(documents))
 
 
-def _wanted(group: str, topic: str, wanted_group: str | None, wanted_topic: str | None) -> bool:
-    return wanted_group in (None, group) and wanted_topic in (None, topic)
-
-
 def _say_why_empty(source: Source) -> None:
-    pairs = [f"{row.consumer_group} on {row.topic}" for row in lag.groups(source)]
-    if pairs:
-        empty(f"No group and topic are named so; there are {', '.join(sorted(pairs))}.")
-    else:
-        empty("No consumer group is known; `headwater lag` says whether a cluster is watched.")
+    if not say_pairs(lag.groups(source)):
+        say_none_known()

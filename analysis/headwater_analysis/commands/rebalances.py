@@ -1,13 +1,12 @@
 """`headwater rebalances`: when groups were rebalanced, who holds what since, and what it cost."""
 
 from headwater_analysis import format as fmt
-from headwater_analysis import lag
 from headwater_analysis import rebalances as question
 from headwater_analysis.rebalances import Rebalance
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, read
-from headwater_analysis.source import Source
 from headwater_analysis.window import Window
 
+from .groups import asked_for
 from .printing import console, count_of, empty, opened, plain, print_json, when
 
 MOST_PARTITIONS = 12
@@ -44,7 +43,8 @@ def run(argv: list[str]) -> int:
         if settings.json:
             print_json(found)
         elif not found:
-            _say_why_empty(source, settings.group, settings.since)
+            if asked_for(source, settings.group):
+                empty(f"No rebalance was seen in the last {settings.since}; --since looks further back.")
         else:
             _print(found)
     return 0
@@ -85,13 +85,3 @@ def _partitions(places: tuple[str, ...]) -> str:
         return "nothing"
     rest = len(places) - MOST_PARTITIONS
     return " ".join(places[:MOST_PARTITIONS]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _say_why_empty(source: Source, group: str | None, since: str) -> None:
-    known = sorted({row.consumer_group for row in lag.groups(source)})
-    if not known:
-        empty("No consumer group is known; `headwater lag` says whether a cluster is watched.")
-    elif group is not None and group not in known:
-        empty(f"No group is named {group!r}; there are {', '.join(known)}.")
-    else:
-        empty(f"No rebalance was seen in the last {since}; --since looks further back.")

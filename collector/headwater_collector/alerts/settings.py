@@ -193,7 +193,8 @@ def _text(value: Any, place: str) -> str:
 
 
 def _seconds(value: Any, place: str) -> float:
+    text = _text(value, place)
     try:
-        return parse_duration(_text(value, place))
+        return parse_duration(text)
     except UsageError as error:
-        raise UsageError(f"{place}: {error}" if place not in str(error) else str(error)) from None
+        raise UsageError(f"{place}: {error}") from None

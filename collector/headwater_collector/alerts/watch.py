@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -215,16 +215,15 @@ class AlertWatch:
         else:
             self._problems[hook.name] = f"{outcome.reason}: {len(sent)} alerts were not told"
         states = {(alert.rule, alert.key): alert.state for alert, _ in sent}
-        self._each(
-            lambda alert: (
-                replace(alert, told={**alert.told, hook.name: states[alert.rule, alert.key]})
-                if (alert.rule, alert.key) in states
+        self._alerts = {
+            rule: [
+                replace(alert, told={**alert.told, hook.name: states[rule, alert.key]})
+                if (rule, alert.key) in states
                 else alert
-            )
-        )
-
-    def _each(self, change: Callable[[Alert], Alert]) -> None:
-        self._alerts = {name: [change(alert) for alert in alerts] for name, alerts in self._alerts.items()}
+                for alert in alerts
+            ]
+            for rule, alerts in self._alerts.items()
+        }
 
 
 def _shown(alert: Alert) -> Mapping[str, Any]:

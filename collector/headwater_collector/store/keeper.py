@@ -104,7 +104,7 @@ class _Keeping:
             "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
             "is not null)"
         ) or _roots_link(self._roots, self._batch.links)
-        ended = self._true("exists (from batch_spans where name = 'transaction')")
+        ended = bool(pc.any(pc.equal(self._batch.spans["name"], "transaction")).as_py())
         if (
             not claims
             and not ended
