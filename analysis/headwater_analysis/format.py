@@ -50,7 +50,9 @@ def lag_time(seconds: float | None, method: str | None, error_seconds: float | N
 
 def count(number: float | None) -> str:
     """A whole number with thousands set apart."""
-    return UNKNOWN if number is None else f"{number:,.0f}"
+    if number is None:
+        return UNKNOWN
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.0f}"
 
 
 def rate(per_second: float | None) -> str:

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .health_rules import SUM_RULES, Verdict, judge
-from .health_window import Window
+from .health_rules import Verdict
 
 FACTS = frozenset(
     "unknown lost truncated frozen blocked stopped rewound skipped_ahead rebalancing no_commit".split()
@@ -19,8 +19,7 @@ WORST_FIRST = (
 """The order in which a partition's status is shown for the whole topic; the rest is judged over the sum."""
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """The status that is shown, and since when it has been so."""
 
     status: str
@@ -77,7 +76,7 @@ class GroupVerdict:
     worst_partition: int | None
 
 
-def judge_group(partitions: Mapping[int, Standing], total: Window) -> GroupVerdict:
+def judge_group(partitions: Mapping[int, Standing], total: Verdict) -> GroupVerdict:
     """The worst partition's status and how many have what; else growth and slowness of the summed lag."""
     counts = Counter(standing.status for standing in partitions.values())
     for status in WORST_FIRST:
@@ -92,7 +91,7 @@ def judge_group(partitions: Mapping[int, Standing], total: Window) -> GroupVerdi
         if len(partitions) > 1:
             evidence = f"{evidence} ({tally} of {len(partitions)} partitions)"
         return GroupVerdict(Verdict(status, evidence, worst.since), number)
-    return GroupVerdict(judge(total, SUM_RULES), None)
+    return GroupVerdict(total, None)
 
 
 def _by_severity(counts: Counter[str]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import NamedTuple
 
 CLOCK_ERROR_SECONDS = 2.0  # how far a producer's clock may be off before its record time is disbelieved
 _MOST_POINTS = 720
 
 
-@dataclass(frozen=True)
-class LagTime:
+class LagTime(NamedTuple):
     """A lag time with its certainty; all None where the lag itself is unknown."""
 
     seconds: float | None

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import store_helpers as told
+from headwater_analysis.health_facts import Facts
 from headwater_analysis.health_hand import Hand
 from headwater_analysis.health_rules import judge
-from headwater_analysis.health_window import Window
 from kafka_helpers import NOW, polls, steady, window
 
 MOVING = window(polls(steady(60, 10), steady(60, 10, 5)))
@@ -53,14 +53,14 @@ def held(seconds: float, offset: int = 595, **more: Any) -> Hand:
          "after 4 deliveries that failed with Timeout"),
     ],
 )  # fmt: skip
-def test_blocked(sentence: str, given: Window, hand: Hand, status: str, says: str) -> None:
-    verdict = judge(Window(given.samples, given.changes, poll_seconds=5.0, hands=(hand,)))
+def test_blocked(sentence: str, given: Facts, hand: Hand, status: str, says: str) -> None:
+    verdict = judge(given._replace(hands=(hand,)))
     assert (verdict.status, says in verdict.evidence) == (status, True), (sentence, verdict)
 
 
 def test_the_lowest_that_does_not_finish_is_the_one_in_hand() -> None:
     hands = (held(500, offset=9), failing(5, offset=4), failing(2, offset=1))
-    verdict = judge(Window(MOVING.samples, MOVING.changes, hands=hands))
+    verdict = judge(MOVING._replace(hands=hands))
     assert verdict.evidence.startswith("pay has had offset 9") is False
     assert "offset 4 " in verdict.evidence
 

@@ -1,6 +1,6 @@
 """Verdicts over time do not flap, and a topic shows its worst partition."""
 
-from headwater_analysis.health_rules import Verdict
+from headwater_analysis.health_rules import CAUGHT_UP, SUM_RULES, Verdict, judge
 from headwater_analysis.health_verdicts import Standing, VerdictKeeper, judge_group
 from kafka_helpers import polls, steady, window
 
@@ -52,12 +52,12 @@ def test_a_topic_shows_its_worst_partition_and_how_many_have_what() -> None:
         2: Standing("rewound", "went back", 2.0),
         3: Standing("stopped", "no members", 3.0),
     }
-    found = judge_group(partitions, window(polls([1, 1], 1)))
+    found = judge_group(partitions, CAUGHT_UP)
     assert (found.verdict.status, found.worst_partition, found.verdict.began) == ("stopped", 3, 3.0)
     assert "2 stopped, 1 rewound, 1 ok of 4 partitions" in found.verdict.evidence
 
 
 def test_without_a_fact_the_sum_is_judged() -> None:
-    growing = window(polls(steady(60, 50), steady(60, 100, 100)))
+    growing = judge(window(polls(steady(60, 50), steady(60, 100, 100))), SUM_RULES)
     found = judge_group({0: Standing("ok", "", 1.0), 1: Standing("falling_behind", "", 1.0)}, growing)
     assert (found.verdict.status, found.worst_partition) == ("falling_behind", None)

@@ -120,7 +120,7 @@ async def test_what_services_hold_blocks_a_group_that_no_poll_sees(tmp_path: Pat
         for minute in range(5)
     ]
     async with _received(tmp_path, [*reports, *scrapes]) as made:
-        shown = "status, evidence"
-        await _until(lambda: _rows(made, "status") == [("blocked",)], lambda: _rows(made, shown))
+        shown = "status, committed"
+        await _until(lambda: _rows(made, shown) == [("blocked", 340)], lambda: _rows(made, shown))
         [blocker] = _rows(made, "cluster, message_offset, assumed, committed, service", "blockers")
         assert blocker == (None, 338, False, 340, "payments")

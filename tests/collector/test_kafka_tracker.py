@@ -62,9 +62,8 @@ def take(tracker: Tracker, seen: Snapshot) -> Answers:
 
 
 def row(answers: Answers, group: str, partition: int = 0) -> dict[str, Any]:
-    return next(
-        each for each in answers.lag if (each["consumer_group"], each["partition"]) == (group, partition)
-    )
+    rows: list[dict[str, Any]] = answers.lag.to_pylist()
+    return next(each for each in rows if (each["consumer_group"], each["partition"]) == (group, partition))
 
 
 def test_a_group_that_is_refused_is_unknown_with_the_reason_and_the_others_go_on() -> None:
@@ -87,7 +86,7 @@ def test_a_group_that_is_gone_leaves_unless_a_coordinator_is_silent() -> None:
     silent = take(tracker, snapshot(1, {"a": {0: 1}}, 5, groups_complete=False))
     assert row(silent, "b")["status"] == "unknown"
     complete = take(tracker, snapshot(2, {"a": {0: 1}}, 5))
-    assert {each["consumer_group"] for each in complete.lag} == {"a"}
+    assert set(complete.lag["consumer_group"].to_pylist()) == {"a"}
     assert {each["consumer_group"] for each in complete.group_health} == {"a"}
 
 
@@ -105,7 +104,7 @@ def test_polls_that_failed_are_no_silence() -> None:
     tracker = Tracker(POLL)
     for poll in range(3):
         take(tracker, snapshot(poll, {"a": {0: 5}}, 50))
-    tracker.miss("connection refused")
+    tracker.miss()
     answers = take(tracker, snapshot(60, {"a": {0: 5}}, 50))
     assert row(answers, "a")["status"] == "ok"
     stalled = [take(tracker, snapshot(60 + poll, {"a": {0: 5}}, 50)) for poll in range(1, 15)]

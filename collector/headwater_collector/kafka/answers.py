@@ -1,18 +1,25 @@
 """A poll's answers as rows: the public relations `lag` and `group_health`, for every group and partition."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
-from headwater_analysis.health_rules import judge
+import numpy as np
+import pyarrow as pa
+
+from headwater_analysis.health_columns import Columns
+from headwater_analysis.health_history import NEVER, NONE
+from headwater_analysis.health_judging import Said, judge_all
+from headwater_analysis.health_rules import SUM_RULES
 from headwater_analysis.health_verdicts import Standing, judge_group
-from headwater_analysis.health_window import WINDOW_SECONDS, Sample, Window
 from headwater_analysis.lag_time import LagTime, lag_time
-from headwater_analysis.rates import rate
+from headwater_analysis.rates import Flags, Floats, Integers
 
-from .history import GroupTrack
-from .snapshot import Snapshot
-from .tracker import MOVED_WITHIN_POLLS, Key, Tracker
+from .tracker import Tracker
+
+MOVED_WITHIN_POLLS = 3
+MOVED_WITHIN_SECONDS = 10.0
 
 Row = dict[str, object]
 
@@ -21,13 +28,16 @@ Row = dict[str, object]
 class Answers:
     """Rows of `lag_now` and `group_health_now`."""
 
-    lag: list[Row]
+    lag: pa.Table
     group_health: list[Row]
 
 
 _CAUGHT_UP = LagTime(0.0, "exact", 0.0)
+_UNKNOWN = LagTime(None, None, None)
+_TIME = pa.timestamp("us")
 
 
+@lru_cache(4096)
 def moment(at: float) -> datetime:
     """Seconds since the epoch as the store's TIMESTAMP: UTC without a zone."""
     return datetime.fromtimestamp(at, UTC).replace(tzinfo=None)
@@ -37,178 +47,189 @@ def answer(tracker: Tracker) -> Answers:
     """Judge every group on every partition and topic after a poll has settled."""
     snapshot = tracker.snapshot
     assert snapshot is not None
-    in_rates = {partition: rate(tuple(track.recent)) for partition, track in tracker.partitions.items()}
-    moving = _moving(tracker, snapshot)
-    topics: dict[tuple[str, str], list[_Judged]] = {}
+    columns = Columns(tracker.history, tracker.poll_seconds, tracker.empty_tail)
+    times = _lag_times(tracker, columns)
+    said = _said(tracker, columns, times)
+    standings = [
+        keeper.update(verdict, snapshot.at)
+        for keeper, verdict in zip(tracker.lines.keepers, judge_all(columns, said), strict=True)
+    ]
+    lines = _Lines(tracker, columns, times, standings)
+    return Answers(lines.table(), _judge_topics(tracker, lines))
+
+
+class _Lines:
+    """What is said of each line; of one that could not be read the last numbers are old, and what holds now unknown."""
+
+    def __init__(
+        self, tracker: Tracker, columns: Columns, times: list[LagTime], standings: list[Standing]
+    ) -> None:
+        self._tracker, self._columns = tracker, columns
+        self.times, self.standings, self.seen = times, standings, columns.seen
+        self.lag: Integers = np.where(columns.known & self.seen, columns.end - columns.committed, NONE)
+        self.lag[self.lag < 0] = NONE
+        self.lags: list[int] = self.lag.tolist()
+        self.in_rate: Floats = np.where(self.seen, tracker.ends.rates()[tracker.lines.of_partition], np.nan)
+        self.out_rate: Floats = np.where(self.seen, columns.out_rate, np.nan)
+
+    def table(self) -> pa.Table:
+        """Rows of `lag_now`."""
+        tracker, columns, numbers = self._tracker, self._columns, self._tracker.history.numbers
+        snapshot, keys, count = tracker.snapshot, tracker.lines.keys, len(tracker.lines.keys)
+        assert snapshot is not None
+        last_at = np.where(
+            tracker.history.times["last_at"] == NEVER, snapshot.at, tracker.history.times["last_at"]
+        )
+        lives = {topic: tracker.lives.incarnation(topic) for topic in {each.topic for _, each in keys}}
+        return pa.table(
+            {
+                "cluster": pa.repeat(pa.scalar(snapshot.cluster), count),
+                "consumer_group": pa.array([group for group, _ in keys], pa.string()),
+                "topic": pa.array([each.topic for _, each in keys], pa.string()),
+                "incarnation": pa.array([lives[each.topic] for _, each in keys], pa.int32()),
+                "partition": pa.array([each.partition for _, each in keys], pa.int32()),
+                "lag": _offsets(self.lag),
+                "readable_lag": _offsets(self._readable_lag()),
+                "lag_seconds": pa.array([time.seconds for time in self.times], pa.float64()),
+                "lag_method": pa.array([time.method for time in self.times], pa.string()),
+                "lag_error_seconds": pa.array([time.error_seconds for time in self.times], pa.float64()),
+                "status": pa.array([each.status for each in self.standings], pa.string()),
+                "evidence": pa.array([each.evidence for each in self.standings], pa.string()),
+                "since": _moments([each.since for each in self.standings]),
+                "in_rate": _figures(self.in_rate),
+                "out_rate": _figures(self.out_rate),
+                "drain_seconds": _figures(np.where(self.seen, columns.drain_seconds, np.nan)),
+                "log_start": _offsets(numbers["log_start"]),
+                "end_offset": _offsets(numbers["end"]),
+                "stable_offset": _offsets(numbers["stable"]),
+                "committed": _offsets(numbers["committed"]),
+                "member": pa.array([tracker.owners.get(line) for line in range(count)], pa.string()),
+                "sampled_at": _moments(last_at),
+            }
+        )
+
+    def _readable_lag(self) -> Integers:
+        tracker, numbers = self._tracker, self._tracker.history.numbers
+        reads = {group for group in tracker.lines.groups if tracker.reads_committed(group)}
+        if not reads:
+            return np.full(len(self.lag), NONE)
+        of = np.array([group in reads for group, _ in tracker.lines.keys], bool)
+        readable = np.maximum(0, numbers["stable"] - numbers["committed"])
+        return np.where(of & (self.lag != NONE) & (numbers["stable"] != NONE), readable, NONE)
+
+
+def _lag_times(tracker: Tracker, columns: Columns) -> list[LagTime]:
+    """By line; of one that could not be read, unknown."""
+    known = columns.seen & columns.known & (columns.lag >= 0)
+    times = [_CAUGHT_UP if each else _UNKNOWN for each in (known & (columns.lag == 0)).tolist()]
+    late = np.flatnonzero(known & (columns.lag > 0))
+    offsets, lags = columns.committed[late].tolist(), columns.lag[late].tolist()
+    of_partition, histories = tracker.lines.of_partition[late].tolist(), tracker.ends.histories
+    for line, committed, lag, number in zip(late.tolist(), offsets, lags, of_partition, strict=True):
+        sent = tracker.sent.get((tracker.lines.keys[line][1], committed)) if tracker.sent else None
+        ends = histories[number]
+        times[line] = lag_time(columns.now, lag, committed, ends, tracker.records.get(line), sent)
+    return times
+
+
+def _said(tracker: Tracker, columns: Columns, times: list[LagTime]) -> Said:
+    snapshot, lines = tracker.snapshot, tracker.lines
+    assert snapshot is not None
+    of, count = lines.of_sum, len(tracker.sums.places)
+    moved = _moved(tracker, columns)
+    others_moved = np.bincount(of[moved], minlength=count)[of] - moved
+    states = {group: seen.state for group, seen in snapshot.groups.items()}
+    hands = {line: hands for key, hands in tracker.hands.items() if (line := lines.number(key)) is not None}
+    return Said(
+        lag_seconds=np.array([time.seconds for time in times], np.float64),
+        unreadable=tracker.unreadable,
+        nothing_readable=tracker.nothing_readable,
+        owner=tracker.owners,
+        state=[states.get(group, "unknown") for group, _ in lines.keys],
+        others_moving=(others_moved, np.bincount(of, minlength=count)[of] - 1),
+        hands=hands,
+    )
+
+
+def _moved(tracker: Tracker, columns: Columns) -> Flags:
+    """Lines whose committed offset moved just now."""
+    within = max(MOVED_WITHIN_SECONDS, MOVED_WITHIN_POLLS * tracker.poll_seconds)
+    return tracker.history.times["changed_at"] >= columns.now - within
+
+
+def _judge_topics(tracker: Tracker, lines: _Lines) -> list[Row]:
+    """Every group on every topic: its worst partition, or what its summed lag says."""
+    snapshot, sums = tracker.snapshot, tracker.sums
+    assert snapshot is not None
+    parts: list[list[int]] = [[] for _ in sums.places]
+    for line, place in enumerate(tracker.lines.of_sum.tolist()):
+        parts[place].append(line)
+    topics = [_Topic(tracker, lines, each) for each in parts]
+    seconds = np.array([each.time.seconds for each in topics], np.float64)
+    columns = Columns(sums.history, tracker.poll_seconds, np.zeros(len(topics), bool))
+    totals = judge_all(columns, Said(seconds), SUM_RULES)
     rows: list[Row] = []
-    at = moment(snapshot.at)
-    for key, track in tracker.groups.items():
-        judged = _judge_partition(tracker, snapshot, at, key, track, moving, in_rates.get(key[1]))
-        topics.setdefault((key[0], key[1].topic), []).append(judged)
-        rows.append(judged.row)
-    groups = [_judge_topic(tracker, snapshot, place, parts) for place, parts in topics.items()]
-    return Answers(rows, groups)
+    for (group, topic), of, keeper, total in zip(sums.places, topics, sums.keepers, totals, strict=True):
+        verdict = judge_group(of.standings, total)
+        settled = verdict.worst_partition is not None
+        standing = keeper.update(verdict.verdict, snapshot.at, settled=settled)
+        seen = snapshot.groups.get(group)
+        rows.append(
+            {
+                "cluster": snapshot.cluster,
+                "consumer_group": group,
+                "topic": topic,
+                "status": standing.status,
+                "evidence": standing.evidence,
+                "since": moment(standing.since),
+                "lag": of.lag,
+                "lag_seconds": of.time.seconds,
+                "lag_method": of.time.method,
+                "lag_error_seconds": of.time.error_seconds,
+                "partitions": len(of.standings),
+                "worst_partition": verdict.worst_partition if settled else of.slowest,
+                "state": seen.state if seen else "unknown",
+                "members": len(seen.members) if seen else None,
+                "in_rate": of.in_rate,
+                "out_rate": of.out_rate,
+                "sampled_at": moment(snapshot.at),
+            }
+        )
+    return rows
 
 
-@dataclass(frozen=True)
-class _Judged:
-    partition: int
-    standing: Standing
-    lag: int | None
-    time: LagTime
-    in_rate: float | None
-    out_rate: float | None
-    row: Row
+class _Topic:
+    """A group on a topic, of its lines."""
+
+    def __init__(self, tracker: Tracker, said: _Lines, lines: list[int]) -> None:
+        numbers = [tracker.lines.keys[line][1].partition for line in lines]
+        self.standings = dict(zip(numbers, (said.standings[line] for line in lines), strict=True))
+        lags = said.lag[lines]
+        known = lags[lags != NONE]
+        self.lag = int(known.sum()) if len(known) else None
+        timed = [line for line in lines if said.times[line].seconds is not None]
+        line = max(
+            timed, key=lambda each: (said.times[each].seconds or 0.0, max(said.lags[each], 0)), default=None
+        )
+        self.slowest = None if line is None else tracker.lines.keys[line][1].partition
+        self.time = _UNKNOWN if line is None else said.times[line]
+        self.in_rate, self.out_rate = _sum(said.in_rate[lines]), _sum(said.out_rate[lines])
 
 
-def _judge_partition(
-    tracker: Tracker,
-    snapshot: Snapshot,
-    at: datetime,
-    key: Key,
-    track: GroupTrack,
-    moving: Mapping[tuple[str, str], tuple[frozenset[int], int]],
-    in_rate: float | None,
-) -> _Judged:
-    group, partition = key
-    if track.quiet and key not in tracker.hands:
-        # What was said of it a poll ago holds to the letter, and costs nothing to say again.
-        now, verdict, time, drain_seconds = track.samples[-1], track.verdict, _CAUGHT_UP, None
-        assert verdict is not None
-    elif not track.samples:  # never read: only the reason is known
-        now = Sample(snapshot.at, None, None, None, None, None)
-        verdict = judge(Window((now,), unreadable=track.unreadable))
-        time, drain_seconds = LagTime(None, None, None), None
-    else:
-        window, time = _with_lag_time(tracker, key, snapshot.at)
-        now = window.now
-        moved, partitions = moving.get((group, partition.topic), (frozenset(), 1))
-        others = (len(moved - {partition.partition}), partitions - 1)
-        window = replace(window, lag_seconds=time.seconds, others_moving=others)
-        verdict = judge(window)
-        # Nothing drains where nothing is committed, and telling that from the samples is dear.
-        drain_seconds = _drain_seconds(window) if track.changes else None
-    track.verdict = verdict
-    standing = track.keeper.update(verdict, snapshot.at)
-    track.standing = standing
-    out_rate = _out_rate(track, now)
-    if track.unreadable is not None:  # the last numbers are old: what holds now is unknown
-        time, drain_seconds, in_rate, out_rate = LagTime(None, None, None), None, None, None
-    lag = None if track.unreadable is not None or now.lag is None or now.lag < 0 else now.lag
-    readable = None
-    if lag is not None and tracker.reads_committed(group) and None not in (now.stable, now.committed):
-        readable = max(0, (now.stable or 0) - (now.committed or 0))
-    row: Row = {
-        "cluster": snapshot.cluster,
-        "consumer_group": group,
-        "topic": partition.topic,
-        "incarnation": tracker.lives.incarnation(partition.topic),
-        "partition": partition.partition,
-        "lag": lag,
-        "readable_lag": readable,
-        "lag_seconds": time.seconds,
-        "lag_method": time.method,
-        "lag_error_seconds": time.error_seconds,
-        "status": standing.status,
-        "evidence": standing.evidence,
-        "since": moment(standing.since),
-        "in_rate": in_rate,
-        "out_rate": out_rate,
-        "drain_seconds": drain_seconds,
-        "log_start": now.log_start,
-        "end_offset": now.end,
-        "stable_offset": now.stable,
-        "committed": now.committed,
-        "member": tracker.owners.get(key),
-        "sampled_at": at if now.at == snapshot.at else moment(now.at),
-    }
-    return _Judged(partition.partition, standing, lag, time, in_rate, out_rate, row)
-
-
-def _judge_topic(tracker: Tracker, snapshot: Snapshot, place: tuple[str, str], parts: list[_Judged]) -> Row:
-    group, topic = place
-    seen = snapshot.groups.get(group)
-    lags = [part.lag for part in parts if part.lag is not None]
-    timed = [part for part in parts if part.time.seconds is not None]
-    slowest = max(timed, key=lambda part: (part.time.seconds or 0.0, part.lag or 0), default=None)
-    time = slowest.time if slowest else LagTime(None, None, None)
-    track = tracker.sums[place]
-    total = Window(
-        samples=tuple(track.samples),
-        changes=tuple(track.changes),
-        poll_seconds=tracker.poll_seconds,
-        lag_seconds=time.seconds,
-        committed_since=track.committed_since,
-    )
-    verdict = judge_group({part.partition: part.standing for part in parts}, total)
-    settled = verdict.worst_partition is not None
-    track.standing = track.keeper.update(verdict.verdict, snapshot.at, settled=settled)
-    return {
-        "cluster": snapshot.cluster,
-        "consumer_group": group,
-        "topic": topic,
-        "status": track.standing.status,
-        "evidence": track.standing.evidence,
-        "since": moment(track.standing.since),
-        "lag": sum(lags) if lags else None,
-        "lag_seconds": time.seconds,
-        "lag_method": time.method,
-        "lag_error_seconds": time.error_seconds,
-        "partitions": len(parts),
-        "worst_partition": verdict.worst_partition if settled else slowest.partition if slowest else None,
-        "state": seen.state if seen else "unknown",
-        "members": len(seen.members) if seen else None,
-        "in_rate": _sum([part.in_rate for part in parts]),
-        "out_rate": _sum([part.out_rate for part in parts]),
-        "sampled_at": moment(snapshot.at),
-    }
-
-
-def _with_lag_time(tracker: Tracker, key: Key, at: float) -> tuple[Window, LagTime]:
-    window = tracker.window(key)
-    partition, committed = key[1], window.now.committed
-    ends = tracker.partitions[partition].ends if partition in tracker.partitions else None
-    if ends is None or (window.lag is not None and window.lag < 0):
-        return window, LagTime(None, None, None)
-    sent = None if committed is None else tracker.sent.get((partition, committed))
-    return window, lag_time(at, window.lag, committed, ends, tracker.record(partition, committed), sent)
-
-
-def _moving(tracker: Tracker, snapshot: Snapshot) -> dict[tuple[str, str], tuple[frozenset[int], int]]:
-    """(group, topic) -> (partitions whose committed offset moved just now, number of partitions)."""
-    moved: dict[tuple[str, str], set[int]] = {}
-    total: dict[tuple[str, str], int] = {}
-    since = snapshot.at - max(10.0, MOVED_WITHIN_POLLS * tracker.poll_seconds)
-    for (group, partition), track in tracker.groups.items():
-        place = (group, partition.topic)
-        total[place] = total.get(place, 0) + 1
-        moved.setdefault(place, set())
-        if track.changes and track.changes[-1] >= since:
-            moved[place].add(partition.partition)
-    return {place: (frozenset(each), total[place]) for place, each in moved.items()}
-
-
-def _out_rate(track: GroupTrack, now: Sample) -> float | None:
-    if not track.changes or track.changes[-1] < now.at - WINDOW_SECONDS:
-        return 0.0 if now.committed is not None and len(track.samples) > 1 else None
-    first = now.at - WINDOW_SECONDS
-    return rate(
-        [
-            (each.at, float(each.committed))
-            for each in track.samples
-            if each.committed is not None and each.at >= first
-        ]
-    )
-
-
-def _drain_seconds(window: Window) -> float | None:
-    """Only where the lag surely shrinks; "not draining at present" is None, never a large number."""
-    if not window.lag or window.lag <= 0 or len(window.samples) < 2:
-        return None
-    growth = window.growth
-    return window.lag / -growth.middle if growth is not None and growth.high < 0 else None
-
-
-def _sum(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
+def _sum(values: Floats) -> float | None:
+    known = values[~np.isnan(values)].tolist()
     return sum(known) if known else None
+
+
+def _offsets(values: Integers) -> pa.Array:
+    return pa.array(values, pa.int64(), mask=values == NONE)
+
+
+def _figures(values: Floats) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
+def _moments(seconds: Sequence[float] | Floats) -> pa.Array:
+    """Most lines share few moments."""
+    each, places = np.unique(np.asarray(seconds, np.float64), return_inverse=True)
+    return pa.array([moment(at) for at in each.tolist()], _TIME).take(pa.array(places))

@@ -131,7 +131,7 @@ class ClusterWatch:
         self.state, self.reason = "down", reason
         self.poll_ms = (time.monotonic() - started) * 1000
         if self._tracker is not None:
-            self._tracker.miss(reason)
+            self._tracker.miss()
         down = (self._store, self.config, self.cluster, reason, self.poll_ms)
         with contextlib.suppress(Exception):  # a store that fails says so where its writes are counted
             await self._write(lambda: write_down(*down))

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from headwater_analysis.health_facts import LEAST_PATIENCE_SECONDS, WINDOW_SECONDS
 from headwater_analysis.health_hand import LEAST_FAILURES, UNLEARNED_LIMIT_SECONDS, Hand
-from headwater_analysis.health_window import LEAST_PATIENCE_SECONDS, WINDOW_SECONDS
 from headwater_collector.store import Store
 
 from .snapshot import Partition

@@ -3,10 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .history import Life
 from .snapshot import Snapshot
 
 FIRST = 1
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life of a topic's name."""
+
+    incarnation: int
+    topic_id: str | None
+    partitions: int
+    since: float
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 import json
 import time
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from headwater_analysis.health_verdicts import Standing
 from headwater_collector.store import Store, Writer
 
 from .answers import Answers, Row, moment
 from .cluster_config import ClusterConfig
-from .history import Life
-from .lives import NewLives
+from .lives import Life, NewLives
 from .snapshot import Partition, Snapshot
 from .tracker import Tracker
 
@@ -29,7 +31,11 @@ def write_poll(
     snapshot = tracker.snapshot
     assert snapshot is not None
     lives = [_life_row(snapshot.cluster, topic, tracker.lives[topic]) for topic in new_lives.changed]
-    offsets, commits, groups = _offset_rows(tracker, snapshot), _commit_rows(answers), _group_rows(snapshot)
+    offsets, commits, groups = (
+        _offset_rows(tracker, snapshot),
+        _commit_rows(answers, snapshot.at),
+        _group_rows(snapshot),
+    )
     reason = "; ".join(snapshot.refusals) or None
 
     def work(writer: Writer) -> None:
@@ -175,14 +181,10 @@ _COMMIT_COLUMNS = (
 )
 
 
-def _commit_rows(answers: Answers) -> list[Row]:
+def _commit_rows(answers: Answers, at: float) -> pa.Table:
     """One row a group and partition read by this poll."""
-    newest = max((row["sampled_at"] for row in answers.lag), default=None)  # type: ignore[type-var]
-    return [
-        {column: row[column] for column in _COMMIT_COLUMNS}
-        for row in answers.lag
-        if row["sampled_at"] == newest and row["end_offset"] is not None
-    ]
+    read = pc.and_(pc.equal(answers.lag["sampled_at"], moment(at)), pc.is_valid(answers.lag["end_offset"]))
+    return answers.lag.select(_COMMIT_COLUMNS).filter(read)
 
 
 def _group_rows(snapshot: Snapshot) -> list[Row]:

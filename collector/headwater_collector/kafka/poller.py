@@ -27,6 +27,7 @@ from .refusals import Refusals
 from .snapshot import GroupSeen, Member, Partition, Snapshot
 
 GROUPS_AT_ONCE = 100  # offset requests in flight; each takes one group
+MOST_PARTITIONS = 100_000  # kept between polls, so that each is made once
 
 _STATES = {
     "PREPARING_REBALANCING": "preparing",
@@ -49,6 +50,7 @@ class Poller:
         self._admin: AdminClient | None = None
         self._connection_error: str | None = None
         self._closed = False
+        self._partitions: dict[tuple[str, int], Partition] = {}
         self._stale = False
         """A request timed out: librdkafka may hold on for good to a coordinator that was restarted."""
 
@@ -155,9 +157,18 @@ class Poller:
                 group=group,
                 state=_STATES.get(described.state.name, "unknown"),
                 protocol="consumer" if described.type.name == "CONSUMER" else "classic",
-                members=tuple(map(_member, described.members or ())),
+                members=tuple(map(self._member, described.members or ())),
             )
         return found
+
+    def _member(self, member: Any) -> Member:
+        assigned = member.assignment.topic_partitions if member.assignment else ()
+        return Member(
+            member_id=member.member_id or "",
+            client_id=member.client_id or "",
+            host=member.host or "",
+            partitions=tuple(sorted(map(self._partition, assigned))),
+        )
 
     def _committed(
         self, admin: AdminClient, groups: list[str], refusals: Refusals
@@ -179,10 +190,20 @@ class Poller:
                     refusals.add_group(group, f"committed offsets of group {group}", answer)
                     continue
                 found[group] = {
-                    Partition(each.topic, each.partition): each.offset
+                    self._partition(each): each.offset
                     for each in answer.topic_partitions or ()
                     if each.offset >= 0 and each.error is None
                 }
+        return found
+
+    def _partition(self, place: TopicPartition) -> Partition:
+        """One object a partition, however many groups read it."""
+        key = (place.topic, place.partition)  # equals the Partition, and is made at a fraction of its cost
+        found = self._partitions.get(key)
+        if found is None:
+            if len(self._partitions) >= MOST_PARTITIONS:
+                self._partitions.clear()
+            found = self._partitions[key] = Partition(*key)
         return found
 
     def _offsets(
@@ -206,7 +227,7 @@ class Poller:
             if isinstance(answer, str):
                 refusals.add(f"offsets of topic {key.topic}", answer)
             else:
-                found[Partition(key.topic, key.partition)] = answer.offset
+                found[self._partition(key)] = answer.offset
         return found
 
     def _topic_ids(self, admin: AdminClient, topics: list[str]) -> dict[str, str]:
@@ -260,16 +281,6 @@ def _partitions(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], list
             else:
                 readable.append(Partition(name, number))
     return counts, readable
-
-
-def _member(member: Any) -> Member:
-    assigned = member.assignment.topic_partitions if member.assignment else ()
-    return Member(
-        member_id=member.member_id or "",
-        client_id=member.client_id or "",
-        host=member.host or "",
-        partitions=tuple(sorted(Partition(each.topic, each.partition) for each in assigned)),
-    )
 
 
 def _timed_out(error: BaseException) -> bool:

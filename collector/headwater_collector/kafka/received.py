@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from headwater_collector.store import Store, Writer
 
-from .answers import Answers, Row, answer, moment
+from .answers import Answers, answer, moment
 from .hands import Hands
 from .poll_writer import ENDS_REMEMBERED_SECONDS, unknown_now
 from .snapshot import GroupSeen, Member, Partition, Snapshot
@@ -28,6 +30,7 @@ USUAL_SECONDS = 60.0
 SILENT_INTERVALS = 3
 REACH_SECONDS = 1200.0
 """Of commits read again at a start."""
+_NOT_TOLD = ["cluster", "incarnation", "member", "stable_offset", "readable_lag"]
 _RELATIONS = ("lag", "group_health")
 
 _COMMITS = """
@@ -180,7 +183,7 @@ class ReceivedWatch:
         polled = set(self._store.read(_POLLED))
         self._tracker.hands = self._hands.read(None)
         said = answer(self._tracker)
-        lag = [self._told(row) for row in said.lag if (row["consumer_group"], row["topic"]) not in polled]
+        lag = self._told(said.lag, polled)
         health = [
             {**row, "cluster": None}
             for row in said.group_health
@@ -188,11 +191,16 @@ class ReceivedWatch:
         ]
         self._replace(Answers(lag, health))
 
-    def _told(self, row: Row) -> Row:
-        """Without what stands in for what the receiver does not tell."""
-        start = self._starts.get(Partition(str(row["topic"]), int(str(row["partition"]))))
-        silent = dict.fromkeys(("cluster", "incarnation", "member", "stable_offset", "readable_lag"))
-        return {**row, **silent, "log_start": start}
+    def _told(self, lag: pa.Table, polled: set[tuple[str, str]]) -> pa.Table:
+        """What is not polled, without what stands in for what the receiver does not tell."""
+        places = list(
+            zip(*(lag[name].to_pylist() for name in ("consumer_group", "topic", "partition")), strict=True)
+        )
+        starts = [self._starts.get(Partition(topic, number)) for _, topic, number in places]
+        told = lag.set_column(
+            lag.column_names.index("log_start"), "log_start", pa.array(starts, pa.int64())
+        ).drop_columns(_NOT_TOLD)
+        return told.filter(pa.array([place[:2] not in polled for place in places], pa.bool_()))
 
     def _replace(self, answers: Answers) -> None:
         now = time.time_ns()

@@ -1,27 +1,32 @@
-"""The memory of one cluster between polls: every partition's ends, every group's way, records looked up."""
+"""The memory of one cluster between polls: every partition's ends, every group's way, records looked up.
+
+What is known of a group on a partition is a line; lines are columns of arrays, so that a poll costs little however
+many there are.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headwater_analysis.health_hand import Hand
-from headwater_analysis.health_verdicts import Standing, VerdictKeeper
-from headwater_analysis.health_window import Sample, Window
-from headwater_analysis.lag_time import RecordTime, SentTimes
+import numpy as np
 
-from .history import GroupTrack, Life, PartitionTrack
-from .lives import Lives, NewLives
+from headwater_analysis.health_hand import Hand
+from headwater_analysis.health_history import NONE, History, Seen
+from headwater_analysis.health_verdicts import Standing
+from headwater_analysis.lag_time import RecordTime, SentTimes
+from headwater_analysis.rates import Flags, Integers
+
+from .ends import Ends
+from .lines import Key, KnownLines, Reading, missing, unreadable
+from .lives import Life, Lives, NewLives
 from .record_fetcher import Place
 from .snapshot import Partition, Snapshot
+from .sums import Sums
 
 GAP_POLLS = 5
 GAP_SECONDS = 30.0  # a machine that slept
 ISOLATION_POLLS = 3
 LOG_APPEND_TIME = 1
-MOVED_WITHIN_POLLS = 3
-
-Key = tuple[str, Partition]
-"""(group, partition)"""
 
 
 @dataclass(frozen=True)
@@ -40,68 +45,76 @@ class Tracker:
     def __init__(self, poll_seconds: float, lives: Mapping[str, Life] | None = None) -> None:
         self.poll_seconds = poll_seconds
         self.lives = Lives(lives)
-        self.partitions: dict[Partition, PartitionTrack] = {}
-        self.groups: dict[Key, GroupTrack] = {}
-        self.sums: dict[tuple[str, str], GroupTrack] = {}
-        self.owners: dict[Key, str] = {}
+        self.ends = Ends()
+        self.sums = Sums()
+        self.lines = KnownLines(self.ends, self.sums)
+        self.history = History()
+        """Of the lines."""
         self.snapshot: Snapshot | None = None
+        self.owners: dict[int, str] = {}
+        """By line, as are the following."""
+        self.unreadable: dict[int, str] = {}
+        """Why the newest poll could not read it, where it could not."""
+        self.records: dict[int, RecordTime] = {}
+        """The first unread record, where it was looked up."""
+        self.nothing_readable = np.empty(0, bool)
+        """No record lies between committed and last stable offset."""
         self.hands: Mapping[Key, Sequence[Hand]] = {}
         """What services say of the messages that they hold or fail at, as of now."""
         self.sent: Mapping[tuple[Partition, int], SentTimes] = {}
         """When the first unread messages were sent, where records may not be read; as of now."""
         self._isolation: dict[str, bool] = {}
         self._found: dict[tuple[Partition, int], Found] = {}
-        self._standing_before: dict[Key, Standing] = {}
-        self._summed: dict[tuple[str, str], frozenset[int]] = {}
+        self._summed = np.empty(0, bool)
+        self._other_sums: set[tuple[str, str]] = set()
 
     def remember_end(self, partition: Partition, at: float, end: int) -> None:
         """An end offset from an earlier run; call in order of time, before the first poll."""
-        self.partitions.setdefault(partition, PartitionTrack()).ends.add(at, end)
+        self.ends.histories[self.ends.number(partition)].add(at, end)
 
     def remember_standing(self, group: str, topic: str, partition: int | None, before: Standing) -> None:
         """What an earlier run said of a group on a partition, or (None) on the topic."""
         if partition is None:
-            self.sums[group, topic] = GroupTrack(keeper=VerdictKeeper(before))
+            self.sums.remember((group, topic), before)
         else:
-            self._standing_before[group, Partition(topic, partition)] = before
+            self.lines.remember((group, Partition(topic, partition)), before)
 
-    def miss(self, reason: str) -> None:
-        """A poll failed as a whole."""
-        for track in self.groups.values():
-            track.unreadable = reason
+    def miss(self) -> None:
+        """A poll failed as a whole: silence is counted anew."""
+        self.history.interrupt(slice(None))
 
     def take(self, snapshot: Snapshot) -> NewLives:
         """Take a poll; returns what it says of lives."""
         before, self.snapshot = self.snapshot, snapshot
-        fell = {
-            partition.topic
-            for partition, end in snapshot.end.items()
-            if partition in self.partitions and end < (self.partitions[partition].ends.last_end or 0)
-        }
+        fell = self.ends.fallen(snapshot.end)
         lives = self.lives.take(snapshot, fell.__contains__)
-        for topic in {*lives.recreated, *fell}:
-            self._forget(topic)
-        for partition, end in snapshot.end.items():
-            self.partitions.setdefault(partition, PartitionTrack()).add(snapshot.at, end)
+        if before is not None and snapshot.at <= before.at:
+            # The clock was set back: how long ago anything was can no longer be told.
+            fell = {each.topic for each in self.ends.partitions}
+        self._forget({*lives.recreated, *fell})
+        reading = self.lines.read(snapshot)  # may meet partitions that have no ends
+        self.ends.take(snapshot)
         slept = before is not None and (snapshot.at - before.at > GAP_POLLS * self.poll_seconds + GAP_SECONDS)
-        self._take_groups(snapshot, slept)
+        self._take_groups(snapshot, reading, slept)
         self._infer_isolation()
         return lives
 
     def wanted(self) -> Iterator[Place]:
         """Look-ups that would help, the longest silent first; each (partition, offset) once."""
+        numbers, since = self.history.numbers, self.history.times["committed_since"]
+        committed, stable = numbers["committed"], numbers["stable"]
+        unread = np.flatnonzero(
+            self._seen & (committed != NONE) & (committed < np.minimum(stable, numbers["end"]))
+        )
         asked: set[tuple[Partition, int]] = set()
-        for (_, partition), track in sorted(self.groups.items(), key=lambda each: each[1].committed_since):
-            now = track.samples[-1] if track.samples and track.unreadable is None else None
-            if now is None or now.committed is None or now.stable is None or not now.lag or now.lag < 0:
-                continue
-            place = (partition, now.committed)
+        for line in unread[since[unread].argsort(kind="stable")].tolist():
+            place = (self.lines.keys[line][1], int(committed[line]))
             found = self._found.get(place)
-            if now.committed >= now.stable or place in asked:
+            if place in asked or isinstance(found, RecordTime):
                 continue
-            if found is None or (isinstance(found, Nothing) and found.stable != now.stable):
+            if found is None or found.stable != stable[line]:
                 asked.add(place)
-                yield Place(partition, now.committed, now.stable)
+                yield Place(*place, int(stable[line]))
 
     def give(self, records: Mapping[Place, Any]) -> None:
         """Take the answers of look-ups; those nobody stands at any more are let go."""
@@ -113,163 +126,120 @@ class Tracker:
                     record.offset, record.timestamp / 1000, record.timestamp_type == LOG_APPEND_TIME
                 )
             )
-        current = {
-            (partition, track.samples[-1].committed)
-            for (_, partition), track in self.groups.items()
-            if track.samples
-        }
-        self._found = {place: each for place, each in self._found.items() if place in current}
-
-    def record(self, partition: Partition, committed: int | None) -> RecordTime | None:
-        found = None if committed is None else self._found.get((partition, committed))
-        return found if isinstance(found, RecordTime) else None
-
-    def window(self, key: Key, lag_seconds: float | None = None) -> Window:
-        """What the rules look at, for a track with samples."""
-        track = self.groups[key]
-        now = track.samples[-1]
-        found, nothing = self._look_up(key[1], now)
-        return Window(
-            samples=tuple(track.samples),
-            changes=tuple(track.changes),
-            poll_seconds=self.poll_seconds,
-            lag_seconds=lag_seconds,
-            empty_tail=nothing and now.stable == now.end and (now.lag or 0) > 0,
-            readable=False if nothing else None if found is None else True,
-            unreadable=track.unreadable,
-            committed_since=track.committed_since,
-            hands=self.hands.get(key, ()),
-        )
-
-    def _look_up(self, partition: Partition, now: Sample) -> tuple[Found | None, bool]:
-        """What was found at the committed offset, and whether that is surely nothing."""
-        found = None if now.committed is None else self._found.get((partition, now.committed))
-        return found, isinstance(found, Nothing) and found.stable == now.stable
-
-    def _lag(self, key: Key, track: GroupTrack) -> int | None:
-        """As the rules see it: 0 where what is left holds no record."""
-        now = track.samples[-1]
-        if not now.lag or now.lag < 0 or now.stable != now.end:
-            return now.lag
-        return 0 if self._look_up(key[1], now)[1] else now.lag
+        if self._found:
+            offsets = self.history.numbers["committed"].tolist()
+            keys = self.lines.keys
+            current = {(partition, offset) for (_, partition), offset in zip(keys, offsets, strict=True)}
+            self._found = {place: each for place, each in self._found.items() if place in current}
 
     def settle(self) -> None:
-        """After the look-ups: add this poll's sums over each group's partitions of a topic."""
+        """After the look-ups: what they found by line, and this poll's sums over each group's partitions of a topic."""
         assert self.snapshot is not None
-        sums: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
-        for key, track in self.groups.items():
-            place = (key[0], key[1].topic)
-            sums.setdefault(place, [])
-            if track.samples and track.unreadable is None:
-                now, lag = track.samples[-1], self._lag(key, track)
-                if lag is not None and now.end is not None:
-                    sums[place].append((key[1].partition, now.end - lag, now.end))
-        self.sums = {place: track for place, track in self.sums.items() if place in sums}
-        for place, parts in sums.items():
-            track = self.sums.setdefault(place, GroupTrack())
-            members = frozenset(partition for partition, _, _ in parts)
-            if self._summed.get(place) != members:
-                track.forget()
-            self._summed[place] = members
-            committed, end = sum(part[1] for part in parts), sum(part[2] for part in parts)
-            known = bool(parts)
-            track.add(Sample(self.snapshot.at, None, committed if known else None, end, None, None))
+        self._look_up()
+        numbers = self.history.numbers
+        committed, end = np.where(self.empty_tail, numbers["end"], numbers["committed"]), numbers["end"]
+        summed = self._seen & (committed != NONE)
+        other = np.array([place in self._other_sums for place in self.sums.places], bool)
+        other[self.lines.of_sum[summed != self._summed]] = True
+        self._summed, self._other_sums = summed, set()
+        places = self.lines.of_sum[summed]
+        self.sums.add(self.snapshot.at, places, committed[summed], end[summed], other)
+
+    @property
+    def empty_tail(self) -> Flags:
+        """By line: between committed and end offset lies no record."""
+        numbers = self.history.numbers
+        found: Flags = self.nothing_readable & (numbers["stable"] == numbers["end"])
+        return found
 
     def reads_committed(self, group: str) -> bool | None:
         """The group's isolation as far as its offsets give it away."""
         return self._isolation.get(group)
 
-    def _forget(self, topic: str) -> None:
-        """A topic that was recreated or cut starts a new history."""
-        for partition in [each for each in self.partitions if each.topic == topic]:
-            del self.partitions[partition]
-        for (_, partition), track in self.groups.items():
-            if partition.topic == topic:
-                track.forget()
-        for (_, summed), track in self.sums.items():
-            if summed == topic:
-                track.forget()
-        self._found = {place: found for place, found in self._found.items() if place[0].topic != topic}
+    @property
+    def _seen(self) -> Flags:
+        """By line: whether the newest poll read it."""
+        found: Flags = self.history.times["last_at"] == self.history.at
+        return found
 
-    def _take_groups(self, snapshot: Snapshot, after_gap: bool) -> None:
-        self.owners = _owners(snapshot)
-        keys: set[Key] = {(group, each) for group, offsets in snapshot.committed.items() for each in offsets}
-        keys |= {key for key in self.owners if key[0] in snapshot.committed}
-        for key in [each for each in self.groups if each not in keys]:
-            reason = snapshot.group_refusals.get(key[0])
-            if reason is None and not snapshot.groups_complete:
-                reason = "the group was not listed: not every coordinator answers"
-            if reason is None:
-                del self.groups[key]  # deleted, commits expired, or given up without a commit
-            else:
-                self.groups[key].unreadable = reason
-        for key in keys:
-            track = self.groups.get(key)
-            if track is None:
-                keeper = VerdictKeeper(self._standing_before.pop(key, None))
-                track = self.groups[key] = GroupTrack(keeper=keeper)
-            reason = _unreadable(snapshot, key)
-            if reason is None:
-                track.add(_sample(snapshot, key, self.owners.get(key), after_gap))
-            else:
-                track.unreadable = reason
+    def _look_up(self) -> None:
+        numbers = self.history.numbers
+        committed, stable = numbers["committed"], numbers["stable"]
+        self.nothing_readable, self.records = np.zeros(self.history.lines, bool), {}
+        if not self._found:
+            return
+        for line in np.flatnonzero((committed != NONE) & (committed < stable)).tolist():
+            found = self._found.get((self.lines.keys[line][1], int(committed[line])))
+            if isinstance(found, RecordTime):
+                self.records[line] = found
+            elif found is not None:
+                self.nothing_readable[line] = found.stable == stable[line]
+
+    def _forget(self, topics: set[str]) -> None:
+        """Topics that were recreated or cut start a new history."""
+        if not topics:
+            return
+        self.ends.forget(topics)
+        self.sums.forget(topics)
+        lines = [line for line, (_, partition) in enumerate(self.lines.keys) if partition.topic in topics]
+        self.history.forget(np.array(lines, np.intp))
+        self._found = {place: found for place, found in self._found.items() if place[0].topic not in topics}
+
+    def _take_groups(self, snapshot: Snapshot, reading: Reading, after_gap: bool) -> None:
+        reading = self._leave(snapshot, reading)
+        self.owners = reading.owners
+        of = self.lines.of_partition[reading.lines]
+        read = self.ends.readable[of] & ~reading.refused
+
+        def ended(offsets: Integers) -> Integers:
+            return offsets[of][read]
+
+        seen = Seen(
+            reading.lines[read],
+            committed=reading.committed[read],
+            end=ended(self.ends.end),
+            log_start=ended(self.ends.start),
+            stable=ended(self.ends.stable),
+            owned=reading.owned[read],
+            memberless=reading.memberless[read],
+            in_change=reading.in_change[read],
+            members=reading.members[read],
+            after_gap=after_gap,
+        )
+        self.history.add(snapshot.at, seen)
+        for line in reading.lines[~read].tolist():
+            self.unreadable[line] = unreadable(snapshot, self.lines.keys[line])
+        self.history.interrupt(np.array(list(self.unreadable), np.intp))
+
+    def _leave(self, snapshot: Snapshot, reading: Reading) -> Reading:
+        """Lets lines go that are gone: deleted, commits expired, or given up without a commit."""
+        keys = self.lines.keys
+        self.history.widen(len(keys))
+        self._summed = np.concatenate((self._summed, np.zeros(len(keys) - len(self._summed), bool)))
+        met = np.zeros(len(keys), bool)
+        met[reading.lines] = True
+        silent = {line: missing(snapshot, keys[line][0]) for line in np.flatnonzero(~met).tolist()}
+        self.unreadable = {line: reason for line, reason in silent.items() if reason is not None}
+        gone = np.array([line for line, reason in silent.items() if reason is None], np.intp)
+        if not len(gone):
+            return reading
+        kept = np.ones(len(keys), bool)
+        kept[gone] = False
+        self._other_sums |= {
+            (keys[line][0], keys[line][1].topic) for line in gone.tolist() if self._summed[line]
+        }
+        numbers = self.lines.keep(kept)
+        self.history.keep(kept)
+        self._summed = self._summed[kept]
+        self.unreadable = {int(numbers[line]): reason for line, reason in self.unreadable.items()}
+        return reading.renumbered(numbers)
 
     def _infer_isolation(self) -> None:
         """Committed stands at a last stable offset below the end on three polls: read_committed."""
-        for (group, _), track in self.groups.items():
-            samples = track.samples
-            now = samples[-1] if samples else None
-            if now is None or now.committed is None or now.end is None or now.stable is None:
-                continue
-            if now.stable < now.committed <= now.end:
-                self._isolation[group] = False
-            elif now.committed == now.stable < now.end and len(samples) >= ISOLATION_POLLS:
-                last = [samples[-1 - back] for back in range(ISOLATION_POLLS)]
-                if all(
-                    each.committed == each.stable == now.stable and now.stable < (each.end or 0)
-                    for each in last
-                ):
-                    self._isolation[group] = True
-
-
-def _owners(snapshot: Snapshot) -> dict[Key, str]:
-    """Who has each partition: by client id where that tells the members apart, else by member id."""
-    owners: dict[Key, str] = {}
-    for group in snapshot.groups.values():
-        telling = len({member.client_id for member in group.members}) == len(group.members)
-        for member in group.members:
-            name = member.client_id if telling and member.client_id else member.member_id
-            owners.update(((group.group, partition), name) for partition in member.partitions)
-    return owners
-
-
-def _unreadable(snapshot: Snapshot, key: Key) -> str | None:
-    group, partition = key
-    if group in snapshot.group_refusals:
-        return snapshot.group_refusals[group]
-    if partition in snapshot.end and partition in snapshot.log_start and partition in snapshot.stable:
-        return None
-    if partition.topic not in snapshot.topics:
-        refused = next((each for each in snapshot.refusals if f"topic {partition.topic}:" in each), None)
-        return refused or f"topic {partition.topic} does not exist (any more)"
-    if partition.partition >= snapshot.topics[partition.topic]:
-        return f"topic {partition.topic} has no partition {partition.partition}"
-    refused = next((each for each in snapshot.refusals if f"topic {partition.topic}:" in each), None)
-    return refused or "the broker gave no offsets for this partition"
-
-
-def _sample(snapshot: Snapshot, key: Key, owner: str | None, after_gap: bool) -> Sample:
-    group, partition = key
-    seen = snapshot.groups.get(group)
-    return Sample(
-        at=snapshot.at,
-        log_start=snapshot.log_start[partition],
-        committed=snapshot.committed[group].get(partition),
-        end=snapshot.end[partition],
-        stable=snapshot.stable[partition],
-        owner=owner,
-        state=seen.state if seen else "unknown",
-        protocol=seen.protocol if seen else "classic",
-        members=hash(frozenset(member.member_id for member in seen.members)) if seen else 0,
-        after_gap=after_gap,
-    )
+        numbers, keys = self.history.numbers, self.lines.keys
+        committed, stable, end = numbers["committed"], numbers["stable"], numbers["end"]
+        uncommitted = self._seen & (committed != NONE) & (stable < committed) & (committed <= end)
+        held_back = self._seen & (numbers["held_polls"] >= ISOLATION_POLLS)
+        for lines, reads_committed in ((held_back, True), (uncommitted, False)):
+            for line in np.flatnonzero(lines).tolist():
+                self._isolation[keys[line][0]] = reads_committed

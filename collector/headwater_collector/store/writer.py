@@ -43,7 +43,7 @@ class Writer:
             self._connection.execute(f'insert into "{table}" ({names}) select {names} from {source}')
         return int(incoming.num_rows)
 
-    def replace(self, table: str, rows: Sequence[Mapping[str, object]], **where: object) -> None:
+    def replace(self, table: str, rows: pa.Table | Sequence[Mapping[str, object]], **where: object) -> None:
         """Deletes the rows equal to ``where`` (all, when it is empty) and adds ``rows``."""
         self.delete(table, **where)
         self.append(table, rows)
