@@ -25,6 +25,8 @@ import platformdirs
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from tcp_proxy import TcpProxy
+
 VERSION = "4.3.1"
 LEAST_JAVA = 17
 START_TIMEOUT_SECONDS = 90.0  # a loaded machine; three seconds on an idle one
@@ -46,9 +48,9 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 PROPERTIES = """process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SECURED://127.0.0.1:{secured}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURED://127.0.0.1:{secured}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},SECURED://127.0.0.1:{secured},FAR://127.0.0.1:{far}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURED://127.0.0.1:{secured},FAR://127.0.0.1:{between}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_PLAINTEXT,FAR:PLAINTEXT
 listener.name.secured.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
 listener.name.secured.plain.sasl.jaas.config={jaas}.plain.PlainLoginModule required user_watcher="{secret}";
 listener.name.secured.scram-sha-256.sasl.jaas.config={jaas}.scram.ScramLoginModule required;
@@ -137,7 +139,8 @@ class KafkaBroker:
         self.directory = directory
         self._classpath = f"{jars()}/*"
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = self._secured = 0
+        self._port = self._secured = self._far = 0
+        self._between = socket.create_server(("127.0.0.1", 0))
         atexit.register(self.stop)
 
     @property
@@ -148,6 +151,15 @@ class KafkaBroker:
     def secured(self) -> str:
         """The listener that asks for a user: `watcher` by PLAIN; by SCRAM-SHA-256 whoever was created."""
         return f"127.0.0.1:{self._secured}"
+
+    @contextlib.contextmanager
+    def through_proxy(self) -> Iterator[tuple[str, TcpProxy]]:
+        """An address that leads to the broker through a proxy only, which is there for the time of the block."""
+        proxy = TcpProxy(self._between, ("127.0.0.1", self._far))
+        try:
+            yield f"127.0.0.1:{self._between.getsockname()[1]}", proxy
+        finally:
+            proxy.close()
 
     @property
     def running(self) -> bool:
@@ -235,12 +247,14 @@ class KafkaBroker:
     def _format(self) -> None:
         shutil.rmtree(self.directory / "data", ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._port, self._secured, controller = _free_ports(3)
+        self._port, self._secured, self._far, controller = _free_ports(4)
         properties = self.directory / "server.properties"
         properties.write_text(
             PROPERTIES.format(
                 port=self._port,
                 secured=self._secured,
+                far=self._far,
+                between=self._between.getsockname()[1],
                 controller=controller,
                 directory=self.directory,
                 jaas="org.apache.kafka.common.security",

@@ -72,14 +72,16 @@ def commit_as(consumer: Consumer, topic: str, offsets: Mapping[int, int]) -> Non
 
 
 @contextlib.contextmanager
-def joined(bootstrap: str, wanted: Sequence[tuple[str, str, int]]) -> Iterator[list[Consumer]]:
+def joined(
+    bootstrap: str, wanted: Sequence[tuple[str, str, int]], of: type[Consumer] = Consumer
+) -> Iterator[list[Consumer]]:
     """Consumers of (group, topic, partitions it must get), all joining at once; closed at the end of the block."""
     consumers: list[Consumer] = []
     try:
         for number, (group, topic, _) in enumerate(wanted):
             own = {"group.id": group, "client.id": f"{group}-{number}", "enable.auto.commit": False}
             own |= {"auto.offset.reset": "earliest", "heartbeat.interval.ms": 200}
-            consumers.append(Consumer(client_options(bootstrap, **own)))
+            consumers.append(of(client_options(bootstrap, **own)))
             consumers[-1].subscribe([topic])
         end = time.monotonic() + PATIENCE_SECONDS
         while any(

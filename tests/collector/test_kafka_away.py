@@ -82,6 +82,37 @@ async def test_a_broker_that_hangs_costs_turns_and_piles_nothing_up(
         assert int(str(status["skipped_polls"])) >= 2.0 / POLL_SECONDS
 
 
+@pytest.mark.kafka
+async def test_a_network_that_swallows_everything_leaves_no_old_numbers_and_heals_by_itself(
+    kafka: KafkaBroker, tmp_path: Path
+) -> None:
+    topic = kafka.create_topic("far-orders", 1)
+    produce(kafka.bootstrap, topic, ["x"] * 10)
+    commit(kafka.bootstrap, "far-group", topic, {0: 4})
+    with kafka.through_proxy() as (address, proxy):
+        async with watching(tmp_path / "s.duckdb", address) as watched:
+            await watched.status("far-group", "stopped")
+            with proxy.cut():
+                before = watched.watch.status()[0]
+                await watched.until(lambda: _state(watched, "down"), "the state down")
+                [after] = watched.watch.status()
+                # One poll may have had all its answers already; the next one says that there are none.
+                assert int(str(after["polls"])) <= int(str(before["polls"])) + 1
+                assert int(str(after["failed_polls"])) >= 1
+                assert "no answer within" in watched.rows("cluster_rows", name="main")[0]["reason"]
+                [lag] = watched.rows("lag_now", consumer_group="far-group")
+                assert (lag["status"], lag["lag"], lag["lag_seconds"]) == ("unknown", None, None)
+                assert "could not be read" in lag["evidence"]
+                [health] = watched.rows("group_health_now", consumer_group="far-group")
+                assert (health["status"], health["lag"]) == ("unknown", None)
+                produce(kafka.bootstrap, topic, ["y"] * 3)
+            await watched.until(lambda: _state(watched, "up"), "the state up")
+            await watched.until(
+                lambda: watched.rows("lag_now", consumer_group="far-group", lag=9, status="stopped"),
+                "the lag after the cut",
+            )
+
+
 async def test_a_cluster_that_never_was_has_a_reason_and_delays_no_end(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "s.duckdb")
     configs = [

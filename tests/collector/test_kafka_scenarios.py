@@ -8,14 +8,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import confluent_kafka
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import api_helpers as api
 import store_helpers as told
 from builders import a_process, a_send, a_trace_id
 from headwater_collector.records import LogPosition
 from headwater_collector.store import Store, append_spans
+from headwater_instrumentation import ConfluentKafkaInstrumentor
+from instrumentation_helpers import provider_of
 from kafka_harness import KafkaBroker
 from kafka_stretched import Stretched, Traffic, commit_as, joined
 from kafka_watching import commit, member
@@ -34,6 +39,7 @@ TOPICS = {
     "jump": 1,
     "churn": 1,
     "fine": 2,
+    "paused": 1,
 }
 S = 1_000_000_000
 
@@ -80,6 +86,12 @@ def run(watch: Stretched, kafka: KafkaBroker, members: dict[str, Consumer]) -> N
         commit_as(members["fine"], "scn-fine", {0: 15 * (poll + 1)})
         commit_as(members["fine 2"], "scn-fine", {1: 15 * (poll + 1)})
         commit_as(members["burst"], "scn-burst", {0: 6 * (poll + 1) + 194 * max(0, poll - POLLS + 4)})
+        traffic.produce("scn-paused", {0: 15})
+        commit_as(members["paused"], "scn-paused", {0: 5 * (poll + 1)})
+        if poll % 10 == 9:  # as a consumer does whose own queue is full
+            members["paused"].pause([TopicPartition("scn-paused", 0)])
+        elif poll % 10 == 3 and poll > 10:
+            members["paused"].resume([TopicPartition("scn-paused", 0)])
         if poll % 6 == 5:
             place = TopicPartition("scn-slow", 0, 60 * (poll + 1))
             admin.delete_records([place])[place].result(20)
@@ -108,6 +120,24 @@ class Asked:
         return json.loads(self.text(*words, "--json"))
 
 
+@contextlib.contextmanager
+def instrumented_member(bootstrap: str, spans: InMemorySpanExporter) -> Iterator[Consumer]:
+    """The only member of its group, as a service runs it."""
+    ConfluentKafkaInstrumentor().instrument(tracer_provider=provider_of(spans))
+    try:
+        with joined(bootstrap, [("g-paused", "scn-paused", 1)], of=confluent_kafka.Consumer) as [consumer]:
+            yield consumer
+    finally:
+        ConfluentKafkaInstrumentor().uninstrument()
+
+
+def exported(spans: InMemorySpanExporter) -> list[told.Told]:
+    """Spans as their exporter sends them."""
+    request = encode_spans(spans.get_finished_spans())
+    scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+    return [("g-paused", span) for scope in scopes for span in scope.spans]
+
+
 @pytest.fixture(scope="module")
 def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     for name, partitions in TOPICS.items():
@@ -119,11 +149,13 @@ def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
         members = dict(zip(names, stack.enter_context(joined(kafka.bootstrap, wanted)), strict=True))
+        spans = InMemorySpanExporter()
+        members["paused"] = stack.enter_context(instrumented_member(kafka.bootstrap, spans))
         watch = Stretched(store, kafka.bootstrap, polls=POLLS, every=EVERY)
         stack.callback(watch.close)
         run(watch, kafka, members)
         [(cluster,)] = store.read("select cluster from clusters")
-        batch = told.batch_of(spans_of(cluster), time.time_ns())
+        batch = told.batch_of([*spans_of(cluster), *exported(spans)], time.time_ns())
         store.write(lambda w: append_spans(w, batch, LogPosition(1, 0)))
         yield Asked(store, stack.enter_context(api.serving(store)))
 
@@ -147,6 +179,7 @@ def queues(asked: Asked) -> dict[str, Any]:
             "skipped_ahead",
             "jumped from 10 to 60,000 while the group had no members: 59,990 offsets",
         ),
+        ("g-paused", "falling_behind", "at 2.0/s produced"),
         ("g-churn", "rebalancing", "the members changed 4 times"),
         ("g-fine", "ok", "caught up"),
     ],
@@ -163,12 +196,18 @@ def test_every_status_is_named_with_its_evidence(
     [
         ("g-skewed", "skewed", "partition 2 holds 100 % of the lag of 2,0"),
         ("g-burst", "burst", "26.7/s were produced on three polls at least, usual are 0.8/s"),
+        (
+            "g-paused",
+            "backpressure",
+            "consumers paused 4 times in five minutes, while 2.0/s came and 0.7/s went",
+        ),
         ("g-behind", "backpressure", "ms and work did not (20 to 20 ms), while 6.0/s came and 3.2/s went"),
     ],
 )
 def test_marks_stand_beside_the_status(queues: dict[str, Any], group: str, mark: str, says: str) -> None:
     assert {name: [one["mark"] for one in row["marks"]] for name, row in queues.items() if row["marks"]} == {
         "g-skewed": ["skewed"], "g-burst": ["burst"], "g-behind": ["backpressure"],
+        "g-paused": ["backpressure"],
     }  # fmt: skip
     [found] = queues[group]["marks"]
     assert (found["mark"], says in found["evidence"]) == (mark, True), found
