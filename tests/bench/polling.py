@@ -52,6 +52,18 @@ def commit_all(kafka: kafka_harness.KafkaBroker, groups: int, partitions: int, o
         list(pool.map(of_group, range(groups)))
 
 
+def commit_empty(kafka: kafka_harness.KafkaBroker, groups: int) -> None:
+    """So many more groups without members, each with one committed offset that nobody moves."""
+    admin = kafka.admin()
+    for first in range(0, groups, 500):
+        futures: dict[str, Any] = {}
+        for number in range(first, min(first + 500, groups)):
+            request = [ConsumerGroupTopicPartitions(f"empty-{number:06d}", [TopicPartition(TOPIC, 0, AHEAD)])]
+            futures |= admin.alter_consumer_group_offsets(request)
+        for future in futures.values():
+            future.result(60)
+
+
 def timed(call: Callable[..., Any], *arguments: Any) -> tuple[Any, float, float]:
     """The result, wall and CPU milliseconds of this process."""
     cpu, wall = time.process_time(), time.perf_counter()
@@ -106,6 +118,7 @@ def main() -> int:
     )
     parser.add_argument("--groups", type=int, default=200)
     parser.add_argument("--partitions", type=int, default=50)
+    parser.add_argument("--empty", type=int, default=0, help="groups without members besides (50000)")
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="headwater-kafka-") as folder:
@@ -116,6 +129,7 @@ def main() -> int:
             for partition in range(arguments.partitions):
                 produce(kafka.bootstrap, TOPIC, ["x"] * AHEAD, partition=partition)
             commit_all(kafka, arguments.groups, arguments.partitions, 0)
+            commit_empty(kafka, arguments.empty)
             found = measure(kafka, arguments.groups, arguments.partitions, arguments.rounds)
         finally:
             kafka.stop()

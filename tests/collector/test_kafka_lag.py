@@ -1,11 +1,13 @@
 """Against a real broker: what the watch says of lag and health is what Kafka's own tool says."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 
+from headwater_collector.kafka import empty_groups
 from kafka_harness import KafkaBroker
 from kafka_watching import Watching, client_options, commit, member, produce, watching
 
@@ -141,3 +143,46 @@ async def test_markers_at_the_end_are_no_work(kafka: KafkaBroker, tmp_path: Path
             assert "only markers" in row["evidence"]
             assert (row["lag"], row["lag_seconds"]) == (1, 0.0)
             assert kafka.consumer_groups("tail-group")["tail-group", topic, 0].lag == 1
+
+
+async def test_of_very_many_empty_groups_some_are_asked_at_each_poll_and_all_in_turn(
+    kafka: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(empty_groups, "AT_EACH_POLL", 8)
+    topic, admin = kafka.create_topic("lag-empty", 1), kafka.admin()
+    produce(kafka.bootstrap, topic, ["x"] * 50)
+    given = {f"lag-empty-{number:02d}": number for number in range(30)}
+
+    def give(group: str, offset: int) -> bool:
+        request = [ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)])]
+        [place] = admin.alter_consumer_group_offsets(request)[group].result(20).topic_partitions
+        return place.error is None  # a coordinator may still be loading
+
+    with member(kafka.bootstrap, "lag-filled", topic, 1):
+        async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
+            for group, offset in given.items():
+                await watched.until(partial(give, group, offset), f"a committed offset of {group}")
+
+            def seen() -> dict[str, int]:
+                rows = watched.rows("lag_now", topic=topic)
+                return {row["consumer_group"]: row["lag"] for row in rows if row["consumer_group"] in given}
+
+            wanted = {group: 50 - offset for group, offset in given.items()}
+            await watched.until(lambda: seen() == wanted, "the lag of every empty group")
+            said = "groups have no members: each poll asks 8 of them"
+            await watched.until(
+                lambda: said in str(watched.rows("cluster_rows", name="main")[0]["reason"]), "the remark"
+            )
+            assert watched.rows("cluster_rows", name="main")[0]["state"] == "up"
+            produce(kafka.bootstrap, topic, ["y"] * 5)
+            await watched.until(lambda: give("lag-empty-07", 44), "another committed offset")
+            wanted = {group: lag + 5 for group, lag in wanted.items()} | {"lag-empty-07": 11}
+            await watched.until(lambda: seen() == wanted, "what moved, in turn")
+            [(most,)] = watched.store.read(
+                "select max(groups) from (select count(*) as groups from commit_samples "
+                "where topic = ? and consumer_group != 'lag-filled' group by sampled_at)",
+                [topic],
+            )
+            assert most <= 8
+    for future in admin.delete_consumer_groups(list(given)).values():
+        future.result(20)

@@ -8,7 +8,7 @@ comment on column clusters.cluster is 'cluster id; NULL until the cluster has to
 comment on column clusters.name is 'name the configuration gives it';
 comment on column clusters.bootstrap is 'addresses to start from';
 comment on column clusters.state is 'up, degraded or down';
-comment on column clusters.reason is 'why it is not up';
+comment on column clusters.reason is 'why it is not up, or what else is to be known of its polls';
 comment on column clusters.brokers is 'brokers it has';
 comment on column clusters.polled_at is 'last poll, UTC';
 comment on column clusters.poll_ms is 'how long that poll took, in milliseconds';

@@ -21,7 +21,7 @@ comment on column messaging_metrics.topic is 'Kafka topic';
 comment on column messaging_metrics.partition is 'partition';
 comment on column messaging_metrics.consumer_group is 'consumer group';
 comment on column messaging_metrics.error_type is 'error.type';
-comment on column messaging_metrics.server is 'server address and port';
+comment on column messaging_metrics.server is 'server address and port; of the kafka receiver''s metrics, the cluster that it names';
 comment on column messaging_metrics.value is 'value of a counter or gauge';
 comment on column messaging_metrics.count is 'number of observations of a histogram';
 comment on column messaging_metrics.sum is 'their sum, in the unit';

@@ -16,7 +16,7 @@ from .cluster_config import ClusterConfig, unreadable_records
 from .daemon_thread import in_daemon_thread
 from .hands import Hands
 from .lives import FIRST, NewLives
-from .poll_writer import known_cluster, restore, write_down, write_poll
+from .poll_writer import known_cluster, restore, state_of, write_down, write_poll
 from .poller import Poller
 from .record_fetcher import RecordFetcher
 from .sent_times import sent_times
@@ -155,8 +155,7 @@ class ClusterWatch:
         polled, self._polled = self._polled, asyncio.Event()
         polled.set()
         self.poll_ms = snapshot.poll_ms
-        self.reason = "; ".join(snapshot.refusals) or None
-        self.state = "degraded" if self.reason else "up"
+        self.state, self.reason = state_of(snapshot)
 
     def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
         assert self.cluster is not None

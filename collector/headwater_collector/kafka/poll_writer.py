@@ -33,10 +33,9 @@ def write_poll(
     lives = [_life_row(snapshot.cluster, topic, tracker.lives[topic]) for topic in new_lives.changed]
     offsets, commits, groups = (
         _offset_rows(tracker, snapshot),
-        _commit_rows(answers, snapshot.at),
+        _commit_rows(answers, snapshot),
         _group_rows(snapshot),
     )
-    reason = "; ".join(snapshot.refusals) or None
 
     def work(writer: Writer) -> None:
         for life in lives:
@@ -49,7 +48,7 @@ def write_poll(
         writer.append("group_samples", groups)
         writer.replace("lag_now", answers.lag, cluster=snapshot.cluster)
         writer.replace("group_health_now", answers.group_health, cluster=snapshot.cluster)
-        writer.replace("cluster_rows", [_cluster_row(config, snapshot, reason)], name=config.name)
+        writer.replace("cluster_rows", [_cluster_row(config, snapshot)], name=config.name)
         at = int(snapshot.at * 1e9)
         for relation in (
             "lag",
@@ -134,12 +133,19 @@ def restore(store: Store, cluster: str, poll_seconds: float) -> Tracker:
     return tracker
 
 
-def _cluster_row(config: ClusterConfig, snapshot: Snapshot, reason: str | None) -> Row:
+def state_of(snapshot: Snapshot) -> tuple[str, str | None]:
+    """Of the cluster after a poll that had an answer: up or degraded, and why or what else is to be known."""
+    reason = "; ".join((*snapshot.refusals, *([snapshot.remark] if snapshot.remark else ())))
+    return "degraded" if snapshot.refusals else "up", reason or None
+
+
+def _cluster_row(config: ClusterConfig, snapshot: Snapshot) -> Row:
+    state, reason = state_of(snapshot)
     return {
         "cluster": snapshot.cluster,
         "name": config.name,
         "bootstrap": config.bootstrap,
-        "state": "degraded" if reason else "up",
+        "state": state,
         "reason": reason,
         "brokers": snapshot.brokers,
         "polled_at": moment(snapshot.at),
@@ -181,9 +187,13 @@ _COMMIT_COLUMNS = (
 )
 
 
-def _commit_rows(answers: Answers, at: float) -> pa.Table:
+def _commit_rows(answers: Answers, snapshot: Snapshot) -> pa.Table:
     """One row a group and partition read by this poll."""
-    read = pc.and_(pc.equal(answers.lag["sampled_at"], moment(at)), pc.is_valid(answers.lag["end_offset"]))
+    read = pc.and_(
+        pc.equal(answers.lag["sampled_at"], moment(snapshot.at)), pc.is_valid(answers.lag["end_offset"])
+    )
+    if snapshot.unasked:
+        read = pc.and_not(read, pc.is_in(answers.lag["consumer_group"], pa.array(sorted(snapshot.unasked))))
     return answers.lag.select(_COMMIT_COLUMNS).filter(read)
 
 
@@ -209,4 +219,5 @@ def _group_rows(snapshot: Snapshot) -> list[Row]:
             ),
         }
         for group in snapshot.groups.values()
+        if group.group not in snapshot.unasked
     ]

@@ -23,7 +23,9 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 from headwater_analysis.errors import Unavailable
 
 from .cluster_config import ClusterConfig, librdkafka_options
-from .refusals import Refusals
+from .empty_groups import EmptyGroups, remark
+from .metadata import partitions_of
+from .refusals import Refusals, reason_of, timed_out
 from .snapshot import GroupSeen, Member, Partition, Snapshot
 
 GROUPS_AT_ONCE = 100  # offset requests in flight; each takes one group
@@ -50,6 +52,7 @@ class Poller:
         self._admin: AdminClient | None = None
         self._connection_error: str | None = None
         self._closed = False
+        self._empty = EmptyGroups()
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._stale = False
         """A request timed out: librdkafka may hold on for good to a coordinator that was restarted."""
@@ -62,11 +65,11 @@ class Poller:
         metadata = self._metadata(admin)
         cluster = metadata.cluster_id or f"unnamed-{self._config.name}"
         groups = self._groups(admin, refusals)
-        known, readable = _partitions(metadata, refusals)
+        known, readable = partitions_of(metadata, refusals)
         topics = {name: count for name, count in known.items() if name not in _INTERNAL}
         wanted = [each for each in readable if each.topic in topics]
         log_start = self._offsets(admin, wanted, _EARLIEST, refusals)
-        committed = self._committed(admin, groups, refusals)
+        committed, unasked, said = self._committed_or_kept(admin, groups, refusals)
         extra = {each for offsets in committed.values() for each in offsets if each.topic in _INTERNAL}
         wanted += [each for each in readable if each in extra]
         described = self._describe(admin, groups, refusals)
@@ -86,6 +89,8 @@ class Poller:
             group_refusals=refusals.groups,
             groups_complete=refusals.groups_complete,
             refusals=refusals.sentences(),
+            unasked=unasked,
+            remark=said,
             poll_ms=(time.monotonic() - started) * 1000,
         )
 
@@ -109,7 +114,7 @@ class Poller:
             try:
                 self._admin = AdminClient(options)
             except KafkaException as error:
-                raise Unavailable(f"its options are refused: {_reason(error)}") from error
+                raise Unavailable(f"its options are refused: {reason_of(error)}") from error
         return self._admin
 
     def _remember_error(self, error: KafkaError) -> None:
@@ -121,13 +126,14 @@ class Poller:
         except KafkaException as error:
             self._stale = True
             admin.poll(0)  # delivers what librdkafka knows of the connection
-            reason = self._connection_error or f"no answer within {self._timeout:.0f} s ({_reason(error)})"
+            reason = self._connection_error or f"no answer within {self._timeout:.0f} s ({reason_of(error)})"
             raise Unavailable(f"{self._config.bootstrap} does not answer: {reason}") from error
         admin.poll(0)
         self._connection_error = None
         return metadata
 
-    def _groups(self, admin: AdminClient, refusals: Refusals) -> list[str]:
+    def _groups(self, admin: AdminClient, refusals: Refusals) -> dict[str, GroupSeen | None]:
+        """The groups that are listed; None of one that must be described to be known."""
         futures = self._result_map(
             lambda: {"": admin.list_consumer_groups(request_timeout=self._timeout)}, [""]
         )
@@ -135,19 +141,28 @@ class Poller:
         if isinstance(answer, str):
             refusals.groups_complete = False
             refusals.add("the list of groups", answer)
-            return []
+            return {}
         for error in answer.errors or ():
             refusals.groups_complete = False
-            refusals.add("the list of groups", _reason(error))
-        return sorted({listing.group_id for listing in answer.valid or ()})
+            refusals.add("the list of groups", reason_of(error))
+        listed = sorted(answer.valid or (), key=lambda listing: listing.group_id)
+        return {
+            listing.group_id: GroupSeen(listing.group_id, "empty", _protocol(listing), ())
+            if listing.state is not None and listing.state.name == "EMPTY"
+            else None
+            for listing in listed
+        }
 
-    def _describe(self, admin: AdminClient, groups: list[str], refusals: Refusals) -> dict[str, GroupSeen]:
-        if not groups:
-            return {}
+    def _describe(
+        self, admin: AdminClient, groups: Mapping[str, GroupSeen | None], refusals: Refusals
+    ) -> dict[str, GroupSeen]:
+        found = {group: seen for group, seen in groups.items() if seen is not None}
+        unknown = [group for group, seen in groups.items() if seen is None]
+        if not unknown:
+            return found
         futures = self._result_map(
-            lambda: admin.describe_consumer_groups(groups, request_timeout=self._timeout), groups
+            lambda: admin.describe_consumer_groups(unknown, request_timeout=self._timeout), unknown
         )
-        found: dict[str, GroupSeen] = {}
         for group, future in futures.items():
             described = self._wait(future)
             if isinstance(described, str):
@@ -156,7 +171,7 @@ class Poller:
             found[group] = GroupSeen(
                 group=group,
                 state=_STATES.get(described.state.name, "unknown"),
-                protocol="consumer" if described.type.name == "CONSUMER" else "classic",
+                protocol=_protocol(described),
                 members=tuple(map(self._member, described.members or ())),
             )
         return found
@@ -169,6 +184,19 @@ class Poller:
             host=member.host or "",
             partitions=tuple(sorted(map(self._partition, assigned))),
         )
+
+    def _committed_or_kept(
+        self, admin: AdminClient, groups: Mapping[str, GroupSeen | None], refusals: Refusals
+    ) -> tuple[dict[str, Mapping[Partition, int]], frozenset[str], str | None]:
+        """Offsets by group, the groups that were not asked, and what is to be said of that."""
+        empty = [group for group, seen in groups.items() if seen is not None]
+        asked = self._empty.due(empty)
+        unasked = frozenset(empty).difference(asked)
+        found = self._committed(admin, [group for group in groups if group not in unasked], refusals)
+        for group in asked:
+            if group in found:
+                self._empty.take(group, found[group])
+        return {**found, **self._empty.kept(unasked)}, unasked, remark(len(empty), len(asked))
 
     def _committed(
         self, admin: AdminClient, groups: list[str], refusals: Refusals
@@ -253,7 +281,7 @@ class Poller:
         try:
             return dict(call())
         except (KafkaException, ValueError, TypeError) as error:
-            return dict.fromkeys(keys, _reason(error))
+            return dict.fromkeys(keys, reason_of(error))
 
     def _wait(self, future: "Future[Any] | str") -> Any:
         """The future's result, or the reason for which there is none, as text."""
@@ -262,36 +290,9 @@ class Poller:
         try:
             return future.result(self._timeout + 1)
         except (KafkaException, TimeoutError) as error:
-            self._stale = self._stale or _timed_out(error)
-            return _reason(error)
+            self._stale = self._stale or timed_out(error)
+            return reason_of(error)
 
 
-def _partitions(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], list[Partition]]:
-    """Topic -> number of partitions, and those partitions that have a leader to ask."""
-    counts: dict[str, int] = {}
-    readable: list[Partition] = []
-    for name, topic in metadata.topics.items():
-        if topic.error is not None:
-            refusals.add(f"topic {name}", _reason(KafkaException(topic.error)))
-            continue
-        counts[name] = len(topic.partitions)
-        for number, partition in topic.partitions.items():
-            if partition.leader < 0:
-                refusals.add(f"topic {name}", f"partition {number} has no leader")
-            else:
-                readable.append(Partition(name, number))
-    return counts, readable
-
-
-def _timed_out(error: BaseException) -> bool:
-    if isinstance(error, KafkaException):
-        return bool(error.args) and error.args[0].code() == KafkaError._TIMED_OUT
-    return isinstance(error, TimeoutError)
-
-
-def _reason(error: BaseException) -> str:
-    """The words of an error, without librdkafka's wrapping."""
-    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
-        inner = error.args[0]
-        return str(inner.str() or inner.name())
-    return str(error) or type(error).__name__
+def _protocol(group: Any) -> str:
+    return "consumer" if group.type is not None and group.type.name == "CONSUMER" else "classic"

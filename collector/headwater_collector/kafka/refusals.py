@@ -1,5 +1,7 @@
 """What a poll was refused, gathered into few sentences."""
 
+from confluent_kafka import KafkaError, KafkaException
+
 MOST_REFUSALS = 20
 
 
@@ -22,3 +24,17 @@ class Refusals:
         said = [f"{what}: {reason}" for what, reason in self._found]
         more = len(said) - MOST_REFUSALS
         return tuple(said) if more <= 0 else (*said[:MOST_REFUSALS], f"and {more} more")
+
+
+def timed_out(error: BaseException) -> bool:
+    if isinstance(error, KafkaException):
+        return bool(error.args) and error.args[0].code() == KafkaError._TIMED_OUT
+    return isinstance(error, TimeoutError)
+
+
+def reason_of(error: BaseException) -> str:
+    """The words of an error, without librdkafka's wrapping."""
+    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
+        inner = error.args[0]
+        return str(inner.str() or inner.name())
+    return str(error) or type(error).__name__

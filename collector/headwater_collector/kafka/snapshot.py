@@ -60,3 +60,7 @@ class Snapshot:
     refusals: tuple[str, ...]
     """What could not be read and why, one sentence each."""
     poll_ms: float
+    unasked: frozenset[str] = frozenset()
+    """Groups without members whose committed offsets are those of an earlier poll."""
+    remark: str | None = None
+    """What else is to be known of this poll, though nothing failed."""

@@ -1,0 +1,25 @@
+"""What a cluster's metadata says of its topics."""
+
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from .refusals import Refusals, reason_of
+from .snapshot import Partition
+
+
+def partitions_of(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], list[Partition]]:
+    """Topic -> number of partitions, and those partitions that have a leader to ask."""
+    counts: dict[str, int] = {}
+    readable: list[Partition] = []
+    for name, topic in metadata.topics.items():
+        if topic.error is not None:
+            refusals.add(f"topic {name}", reason_of(KafkaException(topic.error)))
+            continue
+        counts[name] = len(topic.partitions)
+        for number, partition in topic.partitions.items():
+            if partition.leader < 0:
+                refusals.add(f"topic {name}", f"partition {number} has no leader")
+            else:
+                readable.append(Partition(name, number))
+    return counts, readable
