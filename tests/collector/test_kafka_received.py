@@ -15,9 +15,12 @@ from metric_exports import Collector, Export
 SECOND = 10**9
 
 
-def _scrape(at_ns: int, groups: dict[str, tuple[int, int]], members: dict[str, int]) -> Export:
+def _scrape(
+    at_ns: int, groups: dict[str, tuple[int, int]], members: dict[str, int], **of_cluster: str
+) -> Export:
     """Group -> (committed, lag) on orders/3, as the receiver's consumer and topic scrapers tell."""
-    export = Export(at_ns, resource={"service.name": "otelcol"})
+    named = {f"kafka.cluster.{name}": value for name, value in of_cluster.items()}
+    export = Export(at_ns, resource={"service.name": "otelcol", **named})
     where: dict[str, object] = {"topic": "orders", "partition": 3}
     for group, (committed, lag) in groups.items():
         export.number("kafka.consumer_group.offset", committed, {**where, "group": group}, gauge=True)
@@ -106,10 +109,26 @@ async def test_what_a_polled_cluster_tells_is_enough(tmp_path: Path) -> None:
     made = Collector(tmp_path)
     polled = {"cluster": "c1", "consumer_group": "follows", "topic": "orders", "partition": 3, "lag": 7}
     made.store.write(lambda writer: writer.append("lag_now", [polled]))
+    made.store.write(lambda writer: writer.append("cluster_rows", [{"cluster": "c1", "name": "prod"}]))
     made.close()
     async with _received(tmp_path, _four_minutes(time.time_ns())) as again:
         await _until(lambda: len(_rows(again, "lag")) == 2, lambda: _rows(again, "consumer_group, lag"))
         assert _rows(again, "consumer_group, cluster, lag") == [("follows", "c1", 7), ("gone", None, 270)]
+
+
+async def test_receivers_of_several_clusters_are_told_apart_by_what_they_name(tmp_path: Path) -> None:
+    now, scrapes = time.time_ns(), []
+    for minute in range(3):
+        at = now - (2 - minute) * 60 * SECOND
+        of_east, of_west = {"payments": (100 + minute, 1)}, {"payments": (50, 10 + minute)}
+        scrapes.append(_scrape(at, of_east, {"payments": 2}, alias="east"))
+        scrapes.append(_scrape(at, of_west, {"payments": 0}, id="k-west"))
+    async with _received(tmp_path, scrapes) as made:
+        shown = "cluster, committed, lag, status"
+        expected = [("east", 102, 1, "ok"), ("k-west", 50, 12, "stopped")]
+        await _until(lambda: sorted(_rows(made, shown)) == expected, lambda: _rows(made, shown))
+        health = "select cluster, status from group_health order by cluster"
+        assert made.store.read(health) == [("east", "ok"), ("k-west", "stopped")]
 
 
 async def test_what_services_hold_blocks_a_group_that_no_poll_sees(tmp_path: Path) -> None:

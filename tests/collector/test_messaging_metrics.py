@@ -108,7 +108,7 @@ def test_what_the_kafka_receiver_says_becomes_samples(collector: Collector) -> N
     collector.drain()
     store = collector.store
     commits = "select cluster, consumer_group, topic, partition, committed, lag from commit_samples"
-    assert store.read(commits) == [(None, "payments", "orders", 3, 100, 5)]
+    assert store.read(commits) == [("prod", "payments", "orders", 3, 100, 5)]
     assert store.read("select topic, partition, log_start, end_offset from offset_samples") == [
         ("orders", 3, 20, 105)
     ]

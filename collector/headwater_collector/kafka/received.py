@@ -1,7 +1,9 @@
 """Lag where brokers cannot be reached: from the metrics of the OpenTelemetry collector's kafka receiver.
 
 Each of its scrapes is judged like a poll. What it does not tell stays unknown: who owns which partition, the last
-stable offset, the topic's id. It names no cluster id, so these rows have none.
+stable offset, the topic's id. Its rows are of the cluster that its resource names by `kafka.cluster.id` or
+`kafka.cluster.alias` (the receiver's setting `cluster_alias`), else of none: receivers of several clusters must differ
+in that, since their groups could not be told apart.
 """
 
 import asyncio
@@ -30,29 +32,42 @@ USUAL_SECONDS = 60.0
 SILENT_INTERVALS = 3
 REACH_SECONDS = 1200.0
 """Of commits read again at a start."""
-_NOT_TOLD = ["cluster", "incarnation", "member", "stable_offset", "readable_lag"]
+_NOT_TOLD = ["incarnation", "member", "stable_offset", "readable_lag"]
 _RELATIONS = ("lag", "group_health")
 
 _COMMITS = """
 select sampled_at, consumer_group, topic, partition, committed, lag from commit_samples
-where cluster is null and sampled_at > ?::timestamp and consumer_group is not null and topic is not null
-    and partition is not null
+where cluster is not distinct from ? and sampled_at > ?::timestamp and consumer_group is not null
+    and topic is not null and partition is not null
 order by sampled_at
 """
 _ENDS = """
 select topic, partition, epoch(sampled_at), end_offset from offset_samples
-where cluster is null and sampled_at >= ?::timestamp and end_offset is not null and partition is not null
+where cluster is not distinct from ? and sampled_at >= ?::timestamp and end_offset is not null
+    and partition is not null
 order by sampled_at
 """
 _STARTS = """
 select topic, partition, arg_max(log_start, sampled_at) from offset_samples
-where cluster is null and sampled_at >= ?::timestamp and partition is not null group by topic, partition
+where cluster is not distinct from ? and sampled_at >= ?::timestamp and partition is not null
+group by topic, partition
 """
 _MEMBERS = """
 select consumer_group, arg_max(value, sampled_at)::integer from metric_rows
-where metric = 'kafka.consumer_group.members' and sampled_at >= ?::timestamp group by consumer_group
+where metric = 'kafka.consumer_group.members' and server is not distinct from ? and sampled_at >= ?::timestamp
+group by consumer_group
 """
-_POLLED = "select distinct consumer_group, topic from lag_now where cluster is not null"
+_CLUSTERS = """
+select distinct cluster from commit_samples
+where sampled_at > ?::timestamp and cluster not in (select cluster from cluster_rows where cluster is not null)
+limit ?
+"""
+_POLLED = """
+select distinct consumer_group, topic from lag_now
+where ?::varchar is null and cluster in (select cluster from cluster_rows)
+"""
+"""Of a receiver that names no cluster, nobody knows whether it is one that is polled."""
+MOST_CLUSTERS = 100
 
 _log = logging.getLogger(__name__)
 
@@ -70,18 +85,11 @@ class ReceivedWatch:
     def __init__(self, store: Store, look_seconds: float) -> None:
         self._store = store
         self._look_seconds = min(look_seconds, 5.0)
-        self._hands = Hands(store)
-        self._tracker: Tracker | None = None
-        self._newest: datetime | None = None
-        self._heard = 0.0
-        self._seen = 0
-        self._starts: dict[Partition, int] = {}
-        self._gaps: deque[float] = deque(maxlen=5)
-        self._silent = False
+        self._clusters: dict[str | None, ReceivedCluster] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._heard = time.time()
+        self._clusters[None] = ReceivedCluster(self._store, None)
         self._task = asyncio.create_task(self._run(), name="received lag")
 
     async def stop(self) -> None:
@@ -105,8 +113,33 @@ class ReceivedWatch:
             await asyncio.sleep(self._look_seconds)
 
     def _look(self) -> None:
+        since = moment(time.time() - REACH_SECONDS)
+        for (cluster,) in self._store.read(_CLUSTERS, [since, MOST_CLUSTERS]):
+            if cluster not in self._clusters and len(self._clusters) <= MOST_CLUSTERS:
+                self._clusters[cluster] = ReceivedCluster(self._store, cluster)
+        for each in self._clusters.values():
+            each.look()
+
+
+class ReceivedCluster:
+    """What the receivers of one cluster send, judged; `cluster` is None where they do not name it."""
+
+    def __init__(self, store: Store, cluster: str | None) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._hands = Hands(store)
+        self._tracker: Tracker | None = None
+        self._newest: datetime | None = None
+        self._heard = time.time()
+        self._seen = 0
+        self._starts: dict[Partition, int] = {}
+        self._gaps: deque[float] = deque(maxlen=5)
+        self._silent = False
+
+    def look(self) -> None:
+        """Judge the scrapes that have come since the last look."""
         since = self._newest or moment(time.time() - REACH_SECONDS)
-        rows = self._store.read(_COMMITS, [since])
+        rows = self._store.read(_COMMITS, [self._cluster, since])
         if len(rows) != self._seen:  # a scrape may come in several requests
             self._seen = len(rows)
             return
@@ -124,7 +157,7 @@ class ReceivedWatch:
         if self._tracker is None:
             self._tracker = Tracker(USUAL_SECONDS)
             for topic, partition, sampled, end in self._store.read(
-                _ENDS, [moment(time.time() - ENDS_REMEMBERED_SECONDS)]
+                _ENDS, [self._cluster, moment(time.time() - ENDS_REMEMBERED_SECONDS)]
             ):
                 if sampled < at:
                     self._tracker.remember_end(Partition(topic, partition), sampled, end)
@@ -143,10 +176,10 @@ class ReceivedWatch:
         recent = moment(at - SILENT_INTERVALS * self._interval)
         self._starts = {
             Partition(topic, number): start
-            for topic, number, start in self._store.read(_STARTS, [recent])
+            for topic, number, start in self._store.read(_STARTS, [self._cluster, recent])
             if start is not None
         }
-        members = dict(self._store.read(_MEMBERS, [recent]))
+        members = dict(self._store.read(_MEMBERS, [self._cluster, recent]))
         committed: dict[str, dict[Partition, int]] = defaultdict(dict)
         end: dict[Partition, int] = {}
         for group, partition, offset, lag in scrape.commits:
@@ -160,7 +193,7 @@ class ReceivedWatch:
             topics[partition.topic] = max(topics[partition.topic], partition.partition + 1)
         return Snapshot(
             at=at,
-            cluster="",
+            cluster=self._cluster or "",
             brokers=0,
             topics=topics,
             topic_ids={},
@@ -180,12 +213,12 @@ class ReceivedWatch:
     def _write(self) -> None:
         """What a cluster that is polled tells of the same group and topic is better, and enough."""
         assert self._tracker is not None
-        polled = set(self._store.read(_POLLED))
-        self._tracker.hands = self._hands.read(None)
+        polled = set(self._store.read(_POLLED, [self._cluster]))
+        self._tracker.hands = self._hands.read(self._cluster)
         said = answer(self._tracker)
         lag = self._told(said.lag, polled)
         health = [
-            {**row, "cluster": None}
+            {**row, "cluster": self._cluster}
             for row in said.group_health
             if (row["consumer_group"], row["topic"]) not in polled
         ]
@@ -199,15 +232,15 @@ class ReceivedWatch:
         starts = [self._starts.get(Partition(topic, number)) for _, topic, number in places]
         told = lag.set_column(
             lag.column_names.index("log_start"), "log_start", pa.array(starts, pa.int64())
-        ).drop_columns(_NOT_TOLD)
+        ).drop_columns(_NOT_TOLD if self._cluster is not None else ["cluster", *_NOT_TOLD])
         return told.filter(pa.array([place[:2] not in polled for place in places], pa.bool_()))
 
     def _replace(self, answers: Answers) -> None:
         now = time.time_ns()
 
         def work(writer: Writer) -> None:
-            writer.replace("lag_now", answers.lag, cluster=None)
-            writer.replace("group_health_now", answers.group_health, cluster=None)
+            writer.replace("lag_now", answers.lag, cluster=self._cluster)
+            writer.replace("group_health_now", answers.group_health, cluster=self._cluster)
             for relation in _RELATIONS:
                 writer.changed(relation, now, now)
 
@@ -219,7 +252,7 @@ class ReceivedWatch:
         self._silent = True
         since = self._newest or moment(self._heard)
         reason = f"the kafka receiver has sent nothing since {since:%H:%M:%S} UTC"
-        self._store.write(lambda writer: unknown_now(writer, None, reason))
+        self._store.write(lambda writer: unknown_now(writer, self._cluster, reason))
 
 
 def _seconds(moment_utc: datetime) -> float:

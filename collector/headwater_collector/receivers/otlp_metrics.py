@@ -66,7 +66,7 @@ class _Reporter:
     service: str
     instance: str
     cluster_name: str | None
-    """The kafka receiver's name for its cluster."""
+    """What the kafka receiver's resource says of its cluster: its id, else its alias."""
 
 
 def speaks_of_messages(body: bytes) -> bool:
@@ -87,7 +87,7 @@ def read_metrics(body: bytes, is_json: bool, received_ns: int) -> MetricRows:
             _time(received_ns),
             str(resource.get("service.name") or "unknown_service"),
             str(resource.get("service.instance.id") or ""),
-            _text(resource.get("kafka.cluster.alias")),
+            _text(resource.get("kafka.cluster.id") or resource.get("kafka.cluster.alias")),
         )
         metrics = [metric for of_scope in of_resource.scope_metrics for metric in of_scope.metrics]
         _read_resource(found, reporter, metrics)
@@ -207,7 +207,7 @@ def _metric_row(reporter: _Reporter, metric: Any, point: Any, said: Attributes) 
         "operation": _text(said.get("messaging.operation.name") or said.get("messaging.operation.type")),
         **_place(said),
         "error_type": _text(said.get("error.type")),
-        "server": _server(said),
+        "server": reporter.cluster_name if metric.name.startswith("kafka.") else _server(said),
         "value": None if hasattr(point, "count") else _value(point),
         "count": int(point.count) if hasattr(point, "count") else None,
         "sum": float(point.sum) if hasattr(point, "sum") else None,

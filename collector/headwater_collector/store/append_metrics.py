@@ -20,10 +20,10 @@ def append_metrics(writer: Writer, tables: Mapping[str, Sequence[dict[str, Any]]
             writer.append(table, rows)
             _told(writer, _PUBLIC[table], rows)
     # A cluster that is polled tells more and in the right order; what a receiver says of it besides is left out.
-    polled = {name for (name,) in writer.execute("select name from cluster_rows")} if tables else set()
+    known = writer.execute("select name, cluster from cluster_rows") if tables else []
+    polled = {each for row in known for each in row if each is not None}
     for table in _SAMPLES:
-        # The receiver gives its own name for a cluster, never the cluster's id.
-        rows = [{**row, "cluster": None} for row in tables.get(table, ()) if row["cluster"] not in polled]
+        rows = [row for row in tables.get(table, ()) if row["cluster"] not in polled]
         if rows:
             writer.append(table, rows)
             _told(writer, table, rows)
