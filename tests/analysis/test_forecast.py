@@ -35,7 +35,10 @@ def steady(arriving: float, read: float, every: int = 1, lag: int = 20_000) -> W
 
 
 def forecast(
-    folder: Path, *ways: Way, log_start: Callable[[int], int] = lambda poll: 0
+    folder: Path,
+    *ways: Way,
+    log_start: Callable[[int], int] = lambda poll: 0,
+    kept_seconds: float | None = None,
 ) -> list[dict[str, Any]]:
     """A partition each; the rows of drain_forecast in order of partition."""
     chance, lag, commits, offsets = random.Random(7), [], [], []
@@ -52,6 +55,10 @@ def forecast(
         writer.append("lag_now", lag)
         writer.append("commit_samples", commits)
         writer.append("offset_samples", offsets)
+        kept = {"metric": "kafka.topic.log_retention_period", "topic": "orders", "server": "c1"}
+        writer.append(
+            "metric_rows", [{**kept, "sampled_at": NOW - timedelta(hours=1), "value": kept_seconds}]
+        )
 
     store = Store.open(folder / "headwater.duckdb")
     store.write(work)
@@ -99,3 +106,12 @@ def test_retention_is_counted_down(tmp_path: Path) -> None:
     assert row["retention_seconds"] == pytest.approx((row["lag"] * -1 + 100_000 - 70_600) / 2, rel=0.01)
     [still] = forecast(tmp_path / "still", steady(0, 10))
     assert still["retention_seconds"] is None
+
+
+def test_retention_is_counted_down_by_what_the_topic_keeps_where_nothing_was_removed_yet(
+    tmp_path: Path,
+) -> None:
+    [row] = forecast(tmp_path, steady(0, 10), kept_seconds=3690.0)
+    assert row["retention_seconds"] == pytest.approx(3600.0)
+    [unlimited] = forecast(tmp_path / "unlimited", steady(0, 10), kept_seconds=-1.0)
+    assert unlimited["retention_seconds"] is None

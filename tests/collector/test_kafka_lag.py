@@ -145,6 +145,27 @@ async def test_markers_at_the_end_are_no_work(kafka: KafkaBroker, tmp_path: Path
             assert kafka.consumer_groups("tail-group")["tail-group", topic, 0].lag == 1
 
 
+async def test_what_a_topic_keeps_is_read_from_its_configuration(kafka: KafkaBroker, tmp_path: Path) -> None:
+    kept = kafka.create_topic("lag-kept", 1, {"retention.ms": "3600000"})
+    for name, config in (
+        ("lag-compacted", {"cleanup.policy": "compact"}),
+        ("lag-for-ever", {"retention.ms": "-1"}),
+    ):
+        kafka.create_topic(name, 1, config)
+    produce(kafka.bootstrap, kept, ["x"] * 10)
+    commit(kafka.bootstrap, "lag-counted-down", kept, {0: 4})
+    async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
+
+        def left() -> float:
+            rows = watched.rows("drain_forecast", consumer_group="lag-counted-down")
+            return (rows[0]["retention_seconds"] or 0.0) if rows else 0.0
+
+        assert await watched.until(left, "a countdown") <= 3600
+        said = "select topic, value from messaging_metrics where metric = 'kafka.topic.log_retention_period'"
+        found = dict(watched.store.read(said))
+        assert (found[kept], found.keys() & {"lag-compacted", "lag-for-ever"}) == (3600.0, set())
+
+
 async def test_of_very_many_empty_groups_some_are_asked_at_each_poll_and_all_in_turn(
     kafka: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,8 +213,11 @@ def test_marks_stand_beside_the_status(queues: dict[str, Any], group: str, mark:
     assert (found["mark"], says in found["evidence"]) == (mark, True), found
 
 
-def test_what_drains_says_when_and_what_does_not_says_so(queues: dict[str, Any]) -> None:
+def test_what_drains_says_when_and_what_does_not_says_so(asked: Asked, queues: dict[str, Any]) -> None:
     slow, behind = queues["g-slow"], queues["g-behind"]
+    each = "select drain_seconds from lag where consumer_group = ? order by partition"
+    assert asked.store.read(each, ["g-slow"]) == [(pytest.approx(slow["drain_seconds"], rel=0.01),)]
+    assert asked.store.read(each, ["g-behind"]) == [(None,)] * 3
     assert slow["lag"] == 6000 + 400 - 3200
     assert slow["drain_seconds"] == pytest.approx(3200 / (70 / EVERY), rel=0.01)
     assert slow["drain_seconds_low"] <= slow["drain_seconds"] <= slow["drain_seconds_high"]

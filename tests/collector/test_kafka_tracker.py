@@ -90,6 +90,26 @@ def test_a_group_that_is_gone_leaves_unless_a_coordinator_is_silent() -> None:
     assert {each["consumer_group"] for each in complete.group_health} == {"a"}
 
 
+def test_a_group_that_leaves_ends_its_history_and_says_so(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s.duckdb")
+    tracker, base = Tracker(POLL), time.time() - 60
+    ways: list[dict[str, dict[int, int]]] = [{"a": {0: 1, 1: 1}, "b": {0: 1}}] * 2 + [{"a": {0: 1}}] * 2
+    for poll, committed in enumerate(ways):
+        empty = {name: GroupSeen(name, "empty", "classic", ()) for name in committed}
+        lives = tracker.take(snapshot(poll, committed, 5, groups=empty, at=base + poll * POLL))
+        tracker.settle()
+        write_poll(store, ClusterConfig("main", "b:9092"), tracker, answer(tracker), lives)
+    assert store.read("select consumer_group, partition from lag") == [("a", 0)]
+    assert store.read("select consumer_group from group_health") == [("a",)]
+    who = "consumer_group, partition, epoch(sampled_at)"
+    ended = f"select {who} from commit_samples where committed is null order by all"
+    left_at = pytest.approx(base + 2 * POLL, abs=0.001)
+    assert store.read(ended) == [("a", 1, left_at), ("b", 0, left_at)]
+    gone = "select consumer_group, members, epoch(sampled_at) from group_samples where state = 'dead'"
+    assert store.read(gone) == [("b", 0, left_at)]
+    store.close()
+
+
 def test_a_deleted_topic_whose_commits_remain_is_unknown_and_says_why() -> None:
     tracker = Tracker(POLL)
     take(tracker, snapshot(0, {"a": {0: 1}}, 5))

@@ -6,7 +6,8 @@ create view drain_forecast as
 with behind as (
     select
         row_number() over (order by lag_seconds desc nulls last, lag desc, consumer_group, topic, partition) as place,
-        cluster, consumer_group, topic, incarnation, partition, lag, log_start, committed, sampled_at
+        cluster, consumer_group, topic, incarnation, partition, lag, lag_seconds, log_start, committed,
+        sampled_at
     from lag
     where lag > 0 and committed is not null
     qualify place <= 500
@@ -76,8 +77,12 @@ with behind as (
     join behind b on b.cluster is not distinct from o.cluster and b.topic = o.topic and b.partition = o.partition
         and b.incarnation is not distinct from o.incarnation
     where o.sampled_at > b.sampled_at - interval 6 hours
-    group by b.place
-    having max(o.log_start) > min(o.log_start)
+    group by b.place having max(o.log_start) > min(o.log_start)
+), configured as (
+    select server as cluster, topic, arg_max(value, sampled_at) as kept_seconds
+    from metric_rows
+    where metric = 'kafka.topic.log_retention_period' and sampled_at > (select max(sampled_at) from lag) - interval 3 hours
+    group by all having kept_seconds >= 0
 )
 select
     b.cluster, b.consumer_group, b.topic, b.partition, b.lag, p.in_rate, p.out_rate, p.drain_rate,
@@ -86,8 +91,10 @@ select
     case when drain_rate_low > 0 then b.lag / p.drain_rate end as drain_seconds,
     case when drain_rate_low > 0 then b.lag / drain_rate_high end as drain_seconds_low,
     case when drain_rate_low > 0 then b.lag / drain_rate_low end as drain_seconds_high,
-    greatest(b.committed - b.log_start, 0) / t.trim_rate as retention_seconds, b.sampled_at
+    least(greatest(b.committed - b.log_start, 0) / trim_rate, case when kept_seconds > b.lag_seconds
+        then kept_seconds - b.lag_seconds when kept_seconds <= b.lag_seconds then 0 end) as retention_seconds, b.sampled_at
 from behind b
 left join pairs p using (place)
 left join spread s using (place)
-left join trimmed t using (place);
+left join trimmed t using (place)
+left join configured c on c.cluster is not distinct from b.cluster and c.topic = b.topic;

@@ -17,5 +17,5 @@ comment on column drain_forecast.drain_seconds is
 comment on column drain_forecast.drain_seconds_low is 'the same at drain_rate_high';
 comment on column drain_forecast.drain_seconds_high is 'the same at drain_rate_low';
 comment on column drain_forecast.retention_seconds is
-    'seconds until the log start passes the committed offset, by its rate over the last six hours; NULL while it has not moved';
+    'seconds until the log start passes the committed offset: by its rate over the last six hours, or by the topic''s retention.ms less lag_seconds, whichever comes first; NULL where neither is known';
 comment on column drain_forecast.sampled_at is 'poll it rests on, UTC';

@@ -25,7 +25,7 @@ comment on column lag.since is 'since when the verdict holds, UTC';
 comment on column lag.in_rate is 'messages produced a second';
 comment on column lag.out_rate is 'messages committed a second';
 comment on column lag.drain_seconds is
-    'seconds until the lag is gone at present rates; NULL while it does not drain';
+    'seconds until the lag is gone, by each poll''s own slope of its lower envelope, where that surely falls (95 %); NULL elsewhere. The same figure as in drain_forecast within its interval, for every partition, without an interval';
 comment on column lag.log_start is 'first offset still kept';
 comment on column lag.end_offset is 'end offset (high watermark)';
 comment on column lag.stable_offset is 'last stable offset';

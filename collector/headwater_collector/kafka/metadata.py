@@ -1,4 +1,4 @@
-"""What a cluster's metadata says of its topics."""
+"""The client's words for topics and groups, in ours."""
 
 from typing import Any
 
@@ -6,6 +6,14 @@ from confluent_kafka import KafkaException
 
 from .refusals import Refusals, reason_of
 from .snapshot import Partition
+
+STATES = {
+    "PREPARING_REBALANCING": "preparing",
+    "COMPLETING_REBALANCING": "completing",
+    "STABLE": "stable",
+    "DEAD": "dead",
+    "EMPTY": "empty",
+}
 
 
 def partitions_of(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], list[Partition]]:
@@ -23,3 +31,7 @@ def partitions_of(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], li
             else:
                 readable.append(Partition(name, number))
     return counts, readable
+
+
+def protocol_of(group: Any) -> str:
+    return "consumer" if group.type is not None and group.type.name == "CONSUMER" else "classic"

@@ -37,6 +37,9 @@ def write_poll(
         _group_rows(snapshot),
     )
 
+    left = _left_rows(tracker, snapshot)
+    groups += _gone_rows(tracker, snapshot)
+
     def work(writer: Writer) -> None:
         for life in lives:
             key = {name: life[name] for name in ("cluster", "topic", "incarnation")}
@@ -46,6 +49,8 @@ def write_poll(
         writer.append("offset_samples", offsets)
         writer.append("commit_samples", commits)
         writer.append("group_samples", groups)
+        writer.append("commit_samples", left)
+        writer.append("metric_rows", _retention_rows(snapshot))
         writer.replace("lag_now", answers.lag, cluster=snapshot.cluster)
         writer.replace("group_health_now", answers.group_health, cluster=snapshot.cluster)
         writer.replace("cluster_rows", [_cluster_row(config, snapshot)], name=config.name)
@@ -195,6 +200,42 @@ def _commit_rows(answers: Answers, snapshot: Snapshot) -> pa.Table:
     if snapshot.unasked:
         read = pc.and_not(read, pc.is_in(answers.lag["consumer_group"], pa.array(sorted(snapshot.unasked))))
     return answers.lag.select(_COMMIT_COLUMNS).filter(read)
+
+
+def _left_rows(tracker: Tracker, snapshot: Snapshot) -> list[Row]:
+    """A group's history on a partition ends with a sample that knows nothing, not with its last numbers."""
+    return [
+        {
+            "sampled_at": moment(snapshot.at),
+            "cluster": snapshot.cluster,
+            "consumer_group": group,
+            "topic": partition.topic,
+            "incarnation": tracker.lives.incarnation(partition.topic),
+            "partition": partition.partition,
+        }
+        for group, partition in tracker.left
+    ]
+
+
+def _gone_rows(tracker: Tracker, snapshot: Snapshot) -> list[Row]:
+    """A group that is not there any more is dead, as its coordinator would say."""
+    said = {"sampled_at": moment(snapshot.at), "cluster": snapshot.cluster, "state": "dead", "members": 0}
+    gone = {group for group, _ in tracker.left}.difference(snapshot.groups, snapshot.committed)
+    return [{**said, "consumer_group": group, "assignment": "[]"} for group in sorted(gone)]
+
+
+def _retention_rows(snapshot: Snapshot) -> list[Row]:
+    """Under the name that the OpenTelemetry collector's kafka receiver has for it: one meaning, whoever tells it."""
+    said = {
+        "sampled_at": moment(snapshot.at),
+        "service": "headwater",
+        "server": snapshot.cluster,
+        "unit": "s",
+    }
+    return [
+        {**said, "metric": "kafka.topic.log_retention_period", "topic": topic, "value": seconds}
+        for topic, seconds in snapshot.retention_seconds.items()
+    ]
 
 
 def _group_rows(snapshot: Snapshot) -> list[Row]:

@@ -24,20 +24,14 @@ from headwater_analysis.errors import Unavailable
 
 from .cluster_config import ClusterConfig, librdkafka_options
 from .empty_groups import EmptyGroups, remark
-from .metadata import partitions_of
+from .metadata import STATES, partitions_of, protocol_of
 from .refusals import Refusals, reason_of, timed_out
+from .retention_times import RetentionTimes
 from .snapshot import GroupSeen, Member, Partition, Snapshot
 
 GROUPS_AT_ONCE = 100  # offset requests in flight; each takes one group
 MOST_PARTITIONS = 100_000  # kept between polls, so that each is made once
 
-_STATES = {
-    "PREPARING_REBALANCING": "preparing",
-    "COMPLETING_REBALANCING": "completing",
-    "STABLE": "stable",
-    "DEAD": "dead",
-    "EMPTY": "empty",
-}
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _AFTER = re.compile(r" \(after \d+ms.*\)$")  # librdkafka's count of attempts, different at each poll
 _INTERNAL = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
@@ -53,6 +47,7 @@ class Poller:
         self._connection_error: str | None = None
         self._closed = False
         self._empty = EmptyGroups()
+        self._retention = RetentionTimes()
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._stale = False
         """A request timed out: librdkafka may hold on for good to a coordinator that was restarted."""
@@ -91,6 +86,9 @@ class Poller:
             refusals=refusals.sentences(),
             unasked=unasked,
             remark=said,
+            retention_seconds=self._retention.read(
+                admin, topics, self._result_map, self._wait, self._timeout
+            ),
             poll_ms=(time.monotonic() - started) * 1000,
         )
 
@@ -147,7 +145,7 @@ class Poller:
             refusals.add("the list of groups", reason_of(error))
         listed = sorted(answer.valid or (), key=lambda listing: listing.group_id)
         return {
-            listing.group_id: GroupSeen(listing.group_id, "empty", _protocol(listing), ())
+            listing.group_id: GroupSeen(listing.group_id, "empty", protocol_of(listing), ())
             if listing.state is not None and listing.state.name == "EMPTY"
             else None
             for listing in listed
@@ -170,8 +168,8 @@ class Poller:
                 continue
             found[group] = GroupSeen(
                 group=group,
-                state=_STATES.get(described.state.name, "unknown"),
-                protocol=_protocol(described),
+                state=STATES.get(described.state.name, "unknown"),
+                protocol=protocol_of(described),
                 members=tuple(map(self._member, described.members or ())),
             )
         return found
@@ -292,7 +290,3 @@ class Poller:
         except (KafkaException, TimeoutError) as error:
             self._stale = self._stale or timed_out(error)
             return reason_of(error)
-
-
-def _protocol(group: Any) -> str:
-    return "consumer" if group.type is not None and group.type.name == "CONSUMER" else "classic"

@@ -1,7 +1,7 @@
 """What one poll of a cluster saw."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -22,8 +22,7 @@ class Member:
     partitions: tuple[Partition, ...]
 
 
-@dataclass(frozen=True)
-class GroupSeen:
+class GroupSeen(NamedTuple):
     """A consumer group as the coordinator describes it."""
 
     group: str
@@ -62,5 +61,7 @@ class Snapshot:
     poll_ms: float
     unasked: frozenset[str] = frozenset()
     """Groups without members whose committed offsets are those of an earlier poll."""
+    retention_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Topic -> for how long its configuration keeps messages, of topics that were asked at this poll."""
     remark: str | None = None
     """What else is to be known of this poll, though nothing failed."""

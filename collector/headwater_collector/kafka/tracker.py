@@ -63,6 +63,8 @@ class Tracker:
         """What services say of the messages that they hold or fail at, as of now."""
         self.sent: Mapping[tuple[Partition, int], SentTimes] = {}
         """When the first unread messages were sent, where records may not be read; as of now."""
+        self.left: tuple[Key, ...] = ()
+        """Those that the newest poll found gone: deleted, commits expired, or given up without a commit."""
         self._isolation: dict[str, bool] = {}
         self._found: dict[tuple[Partition, int], Found] = {}
         self._summed = np.empty(0, bool)
@@ -212,7 +214,7 @@ class Tracker:
         self.history.interrupt(np.array(list(self.unreadable), np.intp))
 
     def _leave(self, snapshot: Snapshot, reading: Reading) -> Reading:
-        """Lets lines go that are gone: deleted, commits expired, or given up without a commit."""
+        """Lets lines go that are gone."""
         keys = self.lines.keys
         self.history.widen(len(keys))
         self._summed = np.concatenate((self._summed, np.zeros(len(keys) - len(self._summed), bool)))
@@ -221,7 +223,8 @@ class Tracker:
         silent = {line: missing(snapshot, keys[line][0]) for line in np.flatnonzero(~met).tolist()}
         self.unreadable = {line: reason for line, reason in silent.items() if reason is not None}
         gone = np.array([line for line, reason in silent.items() if reason is None], np.intp)
-        if not len(gone):
+        self.left = tuple(keys[line] for line in gone.tolist())
+        if not self.left:
             return reading
         kept = np.ones(len(keys), bool)
         kept[gone] = False
