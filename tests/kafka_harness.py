@@ -140,7 +140,9 @@ class KafkaBroker:
         self._classpath = f"{jars()}/*"
         self._process: subprocess.Popen[bytes] | None = None
         self._port = self._secured = self._far = 0
-        self._between = socket.create_server(("127.0.0.1", 0))
+        between = socket.create_server(("127.0.0.1", 0))
+        self._between = int(between.getsockname()[1])
+        self._between_fd = between.detach()  # keeps the port as long as this process lives
         atexit.register(self.stop)
 
     @property
@@ -155,11 +157,12 @@ class KafkaBroker:
     @contextlib.contextmanager
     def through_proxy(self) -> Iterator[tuple[str, TcpProxy]]:
         """An address that leads to the broker through a proxy only, which is there for the time of the block."""
-        proxy = TcpProxy(self._between, ("127.0.0.1", self._far))
-        try:
-            yield f"127.0.0.1:{self._between.getsockname()[1]}", proxy
-        finally:
-            proxy.close()
+        with socket.socket(fileno=os.dup(self._between_fd)) as listening:
+            proxy = TcpProxy(listening, ("127.0.0.1", self._far))
+            try:
+                yield f"127.0.0.1:{self._between}", proxy
+            finally:
+                proxy.close()
 
     @property
     def running(self) -> bool:
@@ -254,7 +257,7 @@ class KafkaBroker:
                 port=self._port,
                 secured=self._secured,
                 far=self._far,
-                between=self._between.getsockname()[1],
+                between=self._between,
                 controller=controller,
                 directory=self.directory,
                 jaas="org.apache.kafka.common.security",

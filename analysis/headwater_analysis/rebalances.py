@@ -37,6 +37,8 @@ class Rebalance:
     reported_by: int | None
     """Instrumented consumers that report it."""
     longest_ms: float | None
+    generation: int | None
+    """Of the group, after it; None where no instrumented consumer tells it."""
 
 
 def rebalances(

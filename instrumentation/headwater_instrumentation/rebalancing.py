@@ -35,7 +35,7 @@ class Rebalances:
     async def complete(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The consumer knows what it has now."""
         answer = await wrapped(*args, **kwargs)
-        self._shim.guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance, *args[:1])
         return answer
 
     def prepare_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -46,7 +46,7 @@ class Rebalances:
     def complete_now(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """The same where the client is not async."""
         answer = wrapped(*args, **kwargs)
-        self._shim.guard.settle("rebalance", self.end, instance)
+        self._shim.guard.settle("rebalance", self.end, instance, *args[:1])
         return answer
 
     def begin(self, coordinator: Any) -> None:
@@ -56,11 +56,13 @@ class Rebalances:
         span = begin(self._shim, self._describe(coordinator))
         coordinator.__dict__[STATE] = span, _held(coordinator)
 
-    def end(self, coordinator: Any) -> None:
-        """Ends it with what the consumer has, and what it has no longer."""
+    def end(self, coordinator: Any, generation: int | None = None) -> None:
+        """Ends it with what the consumer has, what it has no longer, and the group's generation."""
         span, before = coordinator.__dict__.pop(STATE, (None, frozenset()))
         if span is not None:
             now = _held(coordinator)
+            if generation is not None:
+                span.set_attribute(names.GENERATION, generation)
             finish(span, now, before - now)
 
 

@@ -84,7 +84,7 @@ def test_who_left_who_has_what_and_how_long_nothing_was_read(tmp_path: Path) -> 
     )  # fmt: skip
     assert (one.silent_seconds, one.lag_before, one.lag_after) == (4 * POLL, 80, 80)
     assert (one.ended_ns - one.started_ns) == 3 * POLL * 10**9
-    assert (one.handled_again, one.reported_by) == (0, None)
+    assert (one.handled_again, one.reported_by, one.generation) == (0, None, None)
 
 
 def test_one_that_changed_nothing_is_known_by_its_state_and_none_is_made_up(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_messages_handled_before_and_again_after_are_counted(tmp_path: Path) -> 
 
     said: dict[str, Any] = {
         "messaging.system": "kafka", "messaging.operation.type": "control", "messaging.operation.name": "rebalance",
-        "messaging.consumer.group.name": "pay",
+        "messaging.consumer.group.name": "pay", "headwater.rebalance.generation": 7,
     }  # fmt: skip
     reported: told.Told = (
         "pay",
@@ -116,4 +116,4 @@ def test_messages_handled_before_and_again_after_are_counted(tmp_path: Path) -> 
     )
     spans = [handled(5, 4.5, "before"), handled(5, 1.5, "after"), handled(6, 1.2, "once"), reported]
     [one] = found_in(tmp_path, [BOTH, BOTH, JOINING, ALONE, ALONE], spans=spans)
-    assert (one.handled_again, one.reported_by, one.longest_ms) == (1, 1, 700.0)
+    assert (one.handled_again, one.reported_by, one.longest_ms, one.generation) == (1, 1, 700.0, 7)

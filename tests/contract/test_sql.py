@@ -65,7 +65,7 @@ COLUMNS = {
     "busy_rate method capacity",
     "rebalances": "cluster consumer_group started_at ended_at members_before members_after members_joined "
     "members_left partitions_moved assignment_before assignment_after silent_seconds lag_before lag_after "
-    "handled_again reported_by longest_ms",
+    "handled_again reported_by longest_ms generation",
     "flow_counts": "sampled_at counted_since service instance server direction cluster topic partition "
     "consumer_group prefix_id messages errors highest_offset latencies",
     "messaging_metrics": "sampled_at counted_since service instance metric unit delta operation cluster topic "

@@ -56,6 +56,7 @@ async def test_aiokafka_tells_what_is_given_and_taken(kafka: KafkaBroker, topic:
         await until(lambda: len(first.assignment()) == 2)
         await rig.consumer(topic, group_id=topic, heartbeat_interval_ms=200)
         await until(lambda: halved(rig.spans("rebalance"), topic))
+        assert all(attributes(span)[names.GENERATION] > 0 for span in rig.spans("rebalance"))
     judge(rig.spans("rebalance"), topic)
 
 

@@ -70,7 +70,7 @@ def _print(found: tuple[Rebalance, ...]) -> None:
 
 
 def _cost(one: Rebalance) -> str:
-    parts = []
+    parts = [] if one.generation is None else [f"generation {one.generation}"]
     if one.silent_seconds is not None:
         parts.append(f"nothing read for {fmt.duration_ms(one.silent_seconds * 1000)}")
     if one.lag_before is not None and one.lag_after is not None and one.lag_after > one.lag_before:

@@ -23,3 +23,5 @@ comment on column rebalances.handled_again is
     'messages begun before it and again after it, up to a minute later, as far as spans show';
 comment on column rebalances.reported_by is 'instrumented consumers that report it; NULL: none does';
 comment on column rebalances.longest_ms is 'longest that one of them took to join, in milliseconds';
+comment on column rebalances.generation is
+    'generation of the group after it, by those reports: aiokafka and kafka-python tell it; NULL: none does, since no poll can';

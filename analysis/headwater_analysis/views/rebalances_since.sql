@@ -74,7 +74,8 @@ with polled as (
 ), again as (
     select place, count(*) as messages from handled group by place
 ), reported as (
-    select s.place, count(*) as consumers, max(elapsed_ns(r.started_at, r.ended_at)) / 1e6 as longest_ms
+    select s.place, count(*) as consumers, max(elapsed_ns(r.started_at, r.ended_at)) / 1e6 as longest_ms,
+        max(try_cast(r.attributes->>'$."headwater.rebalance.generation"' as integer)) as generation
     from span_rows r
     join shown s on s.consumer_group = r.consumer_group
         and r.ended_at::timestamp > s.started_at and r.started_at::timestamp <= s.ended_at
@@ -86,7 +87,8 @@ select
     list_filter(s.ids_after, lambda id: not list_contains(s.ids_before, id)) as members_joined,
     list_filter(s.ids_before, lambda id: not list_contains(s.ids_after, id)) as members_left,
     coalesce(m.moved, 0) as partitions_moved, s.assignment_before, s.assignment_after, r.silent_seconds,
-    r.lag_before, r.lag_after, coalesce(a.messages, 0) as handled_again, p.consumers as reported_by, p.longest_ms
+    r.lag_before, r.lag_after, coalesce(a.messages, 0) as handled_again, p.consumers as reported_by, p.longest_ms,
+    p.generation
 from shown s
 left join moved m using (place)
 left join read r using (place)
