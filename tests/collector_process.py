@@ -93,7 +93,7 @@ class CollectorProcess:
         found: dict[str, Any] = json.loads(self.request("api", "GET", "/v1/health").body)
         return found
 
-    def wait_for(self, statement: str, expected: object, seconds: float = 20.0, every: float = 0.05) -> None:
+    def wait_for(self, statement: str, expected: object, seconds: float = 60.0, every: float = 0.05) -> None:
         """Ask, each `every` seconds, until the first column of the first row is what is expected."""
         until = time.monotonic() + seconds
         while True:

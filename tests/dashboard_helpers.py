@@ -67,7 +67,7 @@ class Browser:
 
     def shown(self, *words: str, inside: str = "body") -> str:
         """Waits until all words stand there, and gives the text; fails with it."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             text = self.page.inner_text(inside)
             if all(word in text for word in words):
@@ -77,7 +77,7 @@ class Browser:
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Waits for something about the page."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not holds():
             assert time.monotonic() < end, f"{what} did not come"
             self.page.wait_for_timeout(50)

@@ -16,7 +16,7 @@ from headwater_analysis.remote import RemoteSource
 from headwater_collector.store import Store
 from headwater_tui.app import HeadwaterApp
 
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 60.0
 
 
 @contextmanager

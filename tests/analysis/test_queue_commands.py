@@ -108,7 +108,7 @@ def test_lag_is_shown_again_until_it_is_ended(story: tuple[Store, str]) -> None:
         store.write(lambda w: w.execute("update group_health_now set lag = 4321"))
         assert "4,321" in line_with("4,321")
         watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=30)
+        watching.communicate(timeout=60)
         assert watching.returncode == 130
 
 

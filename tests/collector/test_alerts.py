@@ -67,7 +67,7 @@ async def _watching(
 
 
 async def _until(ready: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < end, f"{what} did not come"
         await asyncio.sleep(0.01)

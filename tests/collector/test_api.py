@@ -197,7 +197,7 @@ async def test_another_host_name_is_refused_on_loopback(store: Store) -> None:
     async with serving(store) as source:
 
         def status(host: str) -> int:
-            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=10)
+            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=60)
             connection.request("GET", "/v1/health", headers={"Host": host})
             answer = connection.getresponse()
             answer.read()
@@ -213,7 +213,7 @@ async def test_a_body_that_is_no_question_is_refused(store: Store, body: bytes) 
     async with serving(store) as source:
 
         def post() -> tuple[int, Any]:
-            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=10)
+            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=60)
             connection.request("POST", "/v1/sql", body)
             answer = connection.getresponse()
             text = json.loads(answer.read())

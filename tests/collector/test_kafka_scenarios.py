@@ -82,7 +82,7 @@ def run(watch: Stretched, kafka: KafkaBroker, members: dict[str, Consumer]) -> N
         commit_as(members["burst"], "scn-burst", {0: 6 * (poll + 1) + 194 * max(0, poll - POLLS + 4)})
         if poll % 6 == 5:
             place = TopicPartition("scn-slow", 0, 60 * (poll + 1))
-            admin.delete_records([place])[place].result(20)
+            admin.delete_records([place])[place].result(60)
         if poll == POLLS - 4:
             commit(kafka.bootstrap, "g-jump", "scn-jump", {0: 60_000})
         if poll in (POLLS - 8, POLLS - 5):

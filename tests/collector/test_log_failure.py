@@ -52,7 +52,7 @@ def append(log: AppendLog, body: bytes) -> TryLater | None:
         log.append(LogRecord(1, time.time_ns(), body), done)
     except TryLater as error:
         return error
-    assert told.wait(10)
+    assert told.wait(60)
     return answers[0]
 
 
