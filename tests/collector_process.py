@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import store_helpers
+
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "headwater"
@@ -152,6 +154,7 @@ def start_collector(
     data: Path, *arguments: str, environment: Mapping[str, str] | None = None, prelude: str = ""
 ) -> CollectorProcess:
     """Start `headwater serve` on free ports and wait for its doors; raises AssertionError with its output."""
+    store_helpers.place_empty(data / "headwater.duckdb")
     path = data / "addresses.json"
     path.unlink(missing_ok=True)
     process = command(

@@ -20,11 +20,12 @@ from headwater_analysis.errors import QueryFailed, QueryRefused, Unavailable, Us
 from headwater_analysis.remote import RemoteSource
 from headwater_analysis.source import Source, open_source
 from headwater_collector.store import Store, schema
+from store_helpers import open_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     api.fill_with_a_story(opened)
     yield opened
     opened.close()

@@ -19,13 +19,14 @@ from headwater_collector.access import Access
 from headwater_collector.api.server import ApiServer
 from headwater_collector.api.sql import SqlLimits
 from headwater_collector.store.store import Store
+from store_helpers import open_store
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     opened.write(
         lambda writer: writer.append(
             "cluster_rows",

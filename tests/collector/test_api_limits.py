@@ -20,13 +20,14 @@ from headwater_analysis.remote import RemoteSource
 from headwater_collector.api.changes import ChangeStream
 from headwater_collector.api.sql import SqlLimits
 from headwater_collector.store import Store
+from store_helpers import open_store
 
 FOREVER = "select count(*) from range(100000000) a, range(100000000) b"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     yield opened
     opened.close()
 

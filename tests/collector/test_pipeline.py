@@ -21,7 +21,8 @@ from headwater_collector.pipeline import Pipeline
 from headwater_collector.pipeline_bounds import PipelineBounds
 from headwater_collector.receivers.otlp_decode import Decoder, RawRequest
 from headwater_collector.records import LogPosition, RequestSeen, SpanBatch
-from headwater_collector.store import AppendCounts, Store, Writer, append_spans
+from headwater_collector.store import AppendCounts, Writer, append_spans
+from store_helpers import open_store
 
 
 class Bench:
@@ -31,7 +32,7 @@ class Bench:
         self, directory: Path, bounds: PipelineBounds | None = None, decoder: Decoder | None = None
     ) -> None:
         self.directory = directory
-        self.store = Store.open(directory / "headwater.duckdb")
+        self.store = open_store(directory / "headwater.duckdb")
         self.log = AppendLog(directory / "log")
         self.log.open(Pipeline.stored_position(self.store))
         self.counters = IngestCounters("test")
