@@ -149,7 +149,7 @@ def span_panel(source: Source, trace_id: str, span_id: str) -> Any:
     span = found[0] if found else {}
     message = None
     if span.get("message_offset") is not None:
-        message = f"{span['topic']}@{span['partition']}:{span['message_offset']}"
+        message = fmt.place(span["topic"], span["partition"], span["message_offset"])
     return html.Div(
         [
             html.H3([f"{span.get('service')}: {span.get('name')} ", status(span.get("status"))]),
