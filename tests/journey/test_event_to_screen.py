@@ -277,7 +277,7 @@ def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
 ) -> None:
     def table(page: Page, label: str) -> list[dict[str, str]]:
         found = page.get_by_role("table", name=label, exact=True)
-        found.wait_for(timeout=30_000)
+        found.wait_for(timeout=120_000)
         names = found.locator("thead th").all_inner_texts()
         rows = found.locator("tbody tr").all()
         return [dict(zip(names, row.locator("td").all_inner_texts(), strict=True)) for row in rows]
@@ -289,7 +289,7 @@ def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
             page.goto(f"http://{demo.addresses['web']}/flow/{good}")
             rows = page.get_by_role("treegrid").get_by_role("row")
             expect(rows.filter(has_text="notifications: process notifications")).to_have_count(
-                1, timeout=30_000
+                1, timeout=120_000
             )
             path = page.locator("#flow-path").inner_text().split(" → ")
             assert path[:3] == ["checkout", "orders", "payments"]
