@@ -92,7 +92,7 @@ def test_a_group_that_is_gone_leaves_unless_a_coordinator_is_silent() -> None:
 
 
 def test_a_group_that_leaves_ends_its_history_and_says_so(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s.duckdb")
+    store = open_store(tmp_path / "s.duckdb")
     tracker, base = Tracker(POLL), time.time() - 60
     ways: list[dict[str, dict[int, int]]] = [{"a": {0: 1, 1: 1}, "b": {0: 1}}] * 2 + [{"a": {0: 1}}] * 2
     for poll, committed in enumerate(ways):
