@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .health_rules import Verdict
@@ -17,6 +16,7 @@ WORST_FIRST = (
     *("no_commit", "rewound", "skipped_ahead", "rebalancing", "unknown"),
 )
 """The order in which a partition's status is shown for the whole topic; the rest is judged over the sum."""
+_WORST = frozenset(WORST_FIRST)
 
 
 class Standing(NamedTuple):
@@ -68,8 +68,7 @@ class VerdictKeeper:
         return self._standing
 
 
-@dataclass(frozen=True)
-class GroupVerdict:
+class GroupVerdict(NamedTuple):
     """A group on a topic: the verdict, and the partition it is about if it is about one."""
 
     verdict: Verdict
@@ -78,20 +77,20 @@ class GroupVerdict:
 
 def judge_group(partitions: Mapping[int, Standing], total: Verdict) -> GroupVerdict:
     """The worst partition's status and how many have what; else growth and slowness of the summed lag."""
-    counts = Counter(standing.status for standing in partitions.values())
-    for status in WORST_FIRST:
-        if not counts[status]:
-            continue
-        number, worst = min(
-            ((number, each) for number, each in partitions.items() if each.status == status),
-            key=lambda pair: (pair[1].since, pair[0]),
-        )
+    statuses = [standing.status for standing in partitions.values()]
+    if _WORST.isdisjoint(statuses):
+        return GroupVerdict(total, None)
+    counts = Counter(statuses)
+    status = next(each for each in WORST_FIRST if counts[each])
+    number, worst = min(
+        ((number, each) for number, each in partitions.items() if each.status == status),
+        key=lambda pair: (pair[1].since, pair[0]),
+    )
+    evidence = f"partition {number}: {worst.evidence}"
+    if len(partitions) > 1:
         tally = ", ".join(f"{counts[each]} {each.replace('_', ' ')}" for each in _by_severity(counts))
-        evidence = f"partition {number}: {worst.evidence}"
-        if len(partitions) > 1:
-            evidence = f"{evidence} ({tally} of {len(partitions)} partitions)"
-        return GroupVerdict(Verdict(status, evidence, worst.since), number)
-    return GroupVerdict(total, None)
+        evidence = f"{evidence} ({tally} of {len(partitions)} partitions)"
+    return GroupVerdict(Verdict(status, evidence, worst.since), number)
 
 
 def _by_severity(counts: Counter[str]) -> list[str]:

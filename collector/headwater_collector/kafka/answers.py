@@ -1,6 +1,6 @@
 """A poll's answers as rows: the public relations `lag` and `group_health`, for every group and partition."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from headwater_analysis.health_columns import Columns
+from headwater_analysis.health_columns import Columns, known_or_none, told_or_none
 from headwater_analysis.health_history import NEVER, NONE
 from headwater_analysis.health_judging import Said, judge_all
 from headwater_analysis.health_rules import SUM_RULES
@@ -68,9 +68,10 @@ class _Lines:
         self.times, self.standings, self.seen = times, standings, columns.seen
         self.lag: Integers = np.where(columns.known & self.seen, columns.end - columns.committed, NONE)
         self.lag[self.lag < 0] = NONE
-        self.lags: list[int] = self.lag.tolist()
+        self.lags = known_or_none(self.lag)
         self.in_rate: Floats = np.where(self.seen, tracker.ends.rates()[tracker.lines.of_partition], np.nan)
         self.out_rate: Floats = np.where(self.seen, columns.out_rate, np.nan)
+        self.in_rates, self.out_rates = told_or_none(self.in_rate), told_or_none(self.out_rate)
 
     def table(self) -> pa.Table:
         """Rows of `lag_now`."""
@@ -204,20 +205,20 @@ class _Topic:
     def __init__(self, tracker: Tracker, said: _Lines, lines: list[int]) -> None:
         numbers = [tracker.lines.keys[line][1].partition for line in lines]
         self.standings = dict(zip(numbers, (said.standings[line] for line in lines), strict=True))
-        lags = said.lag[lines]
-        known = lags[lags != NONE]
-        self.lag = int(known.sum()) if len(known) else None
+        lags = [lag for line in lines if (lag := said.lags[line]) is not None]
+        self.lag = sum(lags) if lags else None
         timed = [line for line in lines if said.times[line].seconds is not None]
         line = max(
-            timed, key=lambda each: (said.times[each].seconds or 0.0, max(said.lags[each], 0)), default=None
+            timed, key=lambda each: (said.times[each].seconds or 0.0, said.lags[each] or 0), default=None
         )
         self.slowest = None if line is None else tracker.lines.keys[line][1].partition
         self.time = _UNKNOWN if line is None else said.times[line]
-        self.in_rate, self.out_rate = _sum(said.in_rate[lines]), _sum(said.out_rate[lines])
+        self.in_rate = _sum(said.in_rates[line] for line in lines)
+        self.out_rate = _sum(said.out_rates[line] for line in lines)
 
 
-def _sum(values: Floats) -> float | None:
-    known = values[~np.isnan(values)].tolist()
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
