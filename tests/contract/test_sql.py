@@ -119,6 +119,7 @@ MACROS = {
     "rebalances_since('2026-01-01'::timestamp)": COLUMNS["rebalances"],
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
+    "repeated_events('2026-01-01'::timestamp)": "topic event_ids messages producer_service event_id example",
 }
 
 

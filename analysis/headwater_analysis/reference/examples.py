@@ -45,6 +45,7 @@ EXAMPLES: dict[str, str] = {
     "messaging_coverage": "from messaging_coverage(ago(interval 1 hour))",
     "context_coverage": "from context_coverage(ago(interval 1 hour))",
     "kafka_activity": "from kafka_activity(ago(interval 1 hour))",
+    "repeated_events": "from repeated_events(ago(interval 1 hour))",
     "ledger_since": "select state, count(*) as messages from ledger_since('orders', NULL, ago(interval 1 hour)) "
     "group by all",
     "ledger_between": "select state, count(*) as messages "

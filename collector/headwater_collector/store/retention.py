@@ -37,7 +37,7 @@ OF_TRACES = {
 }  # fmt: skip
 """Tables whose rows go when their ``received_at`` is too old, and later if their trace is kept; its column."""
 
-BY_ARRIVAL = ("quarantine_rows", "request_hashes")
+BY_ARRIVAL = ("quarantine_rows", "request_hashes", "ignored_events")
 """Tables whose rows go when their ``received_at`` is too old."""
 
 NOTABLE = ("dead_letter_rows", "kept_traces")
