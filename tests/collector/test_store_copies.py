@@ -39,6 +39,14 @@ def test_each_copy_continues_the_one_before(tmp_path: Path) -> None:
     store.close()
 
 
+def test_the_first_of_them_may_come_when_nothing_looked_for_it(tmp_path: Path) -> None:
+    first = send("shop", "A", "first", ("orders", 0, 5), 0, 5, "unknown", attributes=EVENT)
+    second = send("shop", "B", "second", ("orders", 0, 6), 50, 5, attributes=EVENT)
+    store = told.a_store(tmp_path, [first], [second])
+    assert cause(store, "A", "second") == ("event", span("first"))
+    store.close()
+
+
 def test_who_says_where_a_message_comes_from_needs_no_event(tmp_path: Path) -> None:
     said = EVENT | {"headwater.origin": "orders:0:5", "headwater.retry.origin": "orders:0:5"}
     store = told.a_store(

@@ -23,6 +23,13 @@ def remember(writer: Writer) -> None:
         )
 
 
+def note(writer: Writer) -> None:
+    """Remembers the events of a batch of which nothing can be a copy yet, for what comes later."""
+    sent = "select hash(event_id) as hash, epoch_ns(received_at) as at from new_messages where event_id is not null"
+    new = writer.columns(sent)
+    writer.seen_events.add(new["hash"], new["at"])
+
+
 def ask(writer: Writer) -> list[tuple[int, int]] | None:
     """Makes ``asked_hashes`` of those ``named_events`` that stand on several messages, as far as can be told in memory.
 

@@ -132,6 +132,7 @@ class _Keeping:
             self._copies()
             self._step("touched_claims")
         else:
+            copies.note(self._writer)
             self._step("no_claims", "no_copies")
         self._step("touched_ends")
         seen = self._true("exists (from old_hops) or exists (from old_others)")
