@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from .critical_path import in_sql
 from .errors import Unavailable
 from .guard.statement import SqlGuard
 from .json_values import column_values
@@ -76,6 +77,9 @@ class LocalSource:
             cursor = self._root.cursor()
         try:
             self._guard.check_on(cursor.execute, sql)
+            flows = in_sql.flows_named(cursor.execute, sql, params)
+            if flows:
+                cursor.register(in_sql.ROWS, in_sql.rows_of(self, flows))
             cursor.execute(sql, list(params))
             types = tuple(str(column[1]) for column in cursor.description or ())
             reader = cursor.to_arrow_reader(2_048)

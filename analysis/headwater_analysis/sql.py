@@ -37,7 +37,7 @@ PUBLIC_RELATIONS: tuple[str, ...] = (
 """Relations that a question may name; stable, documented column by column."""
 
 PUBLIC_TABLE_MACROS: tuple[str, ...] = (
-    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_runs", "flow_of", "spans_of_flows",
+    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_runs", "flow_of", "flow_critical_path", "spans_of_flows",
     "lag_history",
     "service_coverage", "messaging_coverage", "context_coverage", "kafka_activity", "repeated_events", "ledger_since",
     "ledger_between", "learned_limits_since", "learned_successors_since", "out_of_order_since",

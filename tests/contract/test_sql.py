@@ -93,6 +93,8 @@ MACROS = {
     "flow_runs('x')": "run span_id started_at ended_at total_ms wait_ms work_ms backoff_ms spans messages errors "
     "dead_letters",
     "flow_of('x')": "flow_id matched",
+    "flow_critical_path('x')": "flow_id run run_kind place kind started_at ended_at duration_ms share service "
+    "operation topic consumer_group partition message_offset attempt trace_id span_id skewed",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
     "end_offset",
     "service_coverage('2026-01-01'::timestamp)": "service spans trace_id without_instance sdk_language host "

@@ -37,6 +37,8 @@ EXAMPLES: dict[str, str] = {
     "flow_edges": "select kind, from_span_id, to_span_id, wait_ms from flow_edges('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_hops": "select topic, consumer_group, wait_ms, work_ms from flow_hops('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_runs": "select run, total_ms, spans, errors from flow_runs('4bf92f3577b34da6a3ce929d0e0e4736')",
+    "flow_critical_path": "select kind, service, topic, duration_ms "
+    "from flow_critical_path('4bf92f3577b34da6a3ce929d0e0e4736') order by run, place",
     "flow_of": "select flow_id from flow_of('orders/3/1042')",
     "spans_of_flows": "select flow_id, count(*) as spans from spans_of_flows(['4bf92f3577b34da6a3ce929d0e0e4736']) "
     "group by all",
