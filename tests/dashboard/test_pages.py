@@ -226,8 +226,6 @@ def test_no_page_breaks_a_rule_of_accessibility(web: str, chromium: Path, scheme
         ):
             browser.go(place)
             browser.shown(words, "● live")
-            rules = (
-                {"runOnly": ["color-contrast"]} if scheme == "dark" else None
-            )  # else the pages are the same
+            rules = {"runOnly": ["color-contrast"]} if scheme == "dark" else None
             found = Axe().run(browser.page, options=rules).response["violations"]
             assert [(place, one["id"], one["nodes"][0]["html"][:200]) for one in found] == []

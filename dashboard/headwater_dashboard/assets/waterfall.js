@@ -148,8 +148,8 @@ window.HeadwaterWaterfall = class {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue('--hw-' + name).trim();
-    const text = colour('text'), quiet = colour('quiet'), bad = colour('bad'), line = colour('line'), panel = colour('panel');
-    pen.fillStyle = colour('page'); pen.fillRect(0, 0, W, H);
+    const text = colour('text'), quiet = colour('quiet'), bad = colour('bad'), line = colour('line'), panel = colour('panel'), page = colour('page');
+    pen.fillStyle = page; pen.fillRect(0, 0, W, H);
     pen.font = '12px system-ui, sans-serif'; pen.textBaseline = 'middle';
     const at = (share) => names + (W - names - 8) * (this.along(share) - this.from) / (this.to - this.from);
     this.overview(d, names, W, quiet, bad, panel, line);
@@ -169,26 +169,42 @@ window.HeadwaterWaterfall = class {
       if (position === this.cursor) { pen.fillStyle = line; pen.fillRect(0, y, W, ROW); }
       this.name(d, i, middle, names, text, quiet, bad);
       pen.save(); pen.beginPath(); pen.rect(names, y, W - names, ROW); pen.clip();
-      let label = ' ' + d.duration[i];
+      let label = ' ' + d.duration[i], shorter = label, first = Infinity;
       for (const wait of d.waits[i]) {
         const a = at(wait.from), b = Math.max(at(wait.to), a + 2);
         pen.strokeStyle = quiet; pen.lineWidth = wait.kind === 'backoff' ? 2 : 1.5;
         pen.setLineDash(wait.kind === 'backoff' ? [2, 5] : [4, 3]);
         pen.beginPath(); pen.moveTo(a, middle); pen.lineTo(b, middle); pen.stroke(); pen.setLineDash([]);
-        label += (wait.kind === 'backoff' ? ', back-off ' : ' after ') + wait.text;
+        const word = wait.kind === 'backoff' ? ', back-off ' : ' after ';
+        label += word + wait.text; shorter += word + wait.duration;
+        first = Math.min(first, a);
       }
       const x = at(d.from[i]), w = Math.max(2, at(d.to[i]) - x);
       pen.fillStyle = d.error[i] ? bad : d.colour[i]; pen.fillRect(x, y + 4, w, ROW - 8);
       pen.fillStyle = quiet;
-      const room = W - x - w - 8, needed = pen.measureText(label).width;
-      if (needed <= room || x - names < needed) pen.fillText(label, x + w + 3, middle);
-      else {
-        const first = d.waits[i].length ? Math.min(...d.waits[i].map((one) => at(one.from))) : x;
-        pen.textAlign = 'right'; pen.fillText(label, Math.min(first, x) - 4, middle); pen.textAlign = 'left';
+      // Right of the bar or left of its waits, as much as there is room for.
+      for (const words of [label, shorter, ' ' + d.duration[i]]) {
+        const needed = pen.measureText(words).width, left = Math.min(first, x) - 4;
+        const right = needed <= W - x - w - 8;
+        if (!right && needed > left - names) continue;
+        if (words === ' ' + d.duration[i]) this.onWaits(d.waits[i], at, middle, position === this.cursor ? line : page, quiet);
+        if (right) pen.fillText(words, x + w + 3, middle);
+        else { pen.textAlign = 'right'; pen.fillText(words, left, middle); pen.textAlign = 'left'; }
+        break;
       }
       pen.restore();
     }
     this.describe(d);
+  }
+  onWaits(waits, at, y, ground, ink) {
+    const pen = this.pen;
+    for (const wait of waits) {
+      const a = at(wait.from), b = at(wait.to), needed = pen.measureText(wait.text).width + 8;
+      if (needed > b - a - 16) continue;
+      const x = (a + b - needed) / 2;
+      pen.fillStyle = ground; pen.fillRect(x, y - 8, needed, 16);
+      pen.fillStyle = ink; pen.fillText(wait.text, x + 4, y);
+    }
   }
   name(d, i, y, names, text, quiet, bad) {
     const pen = this.pen, indent = 6 + Math.min(d.depth[i], 16) * 12;

@@ -48,6 +48,7 @@ def columns(detail: flows.FlowDetail, elastic: bool | None) -> dict[str, Any]:
                     "from": place(wait.from_ns),
                     "to": place(wait.to_ns),
                     "ms": wait.duration_ms,
+                    "duration": fmt.duration_ms(wait.duration_ms),
                     "text": f"{fmt.duration_ms(wait.duration_ms)} in {wait.topic}"
                     + (f" · {wait.consumer_group}" if wait.consumer_group else ""),
                 }
