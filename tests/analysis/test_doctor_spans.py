@@ -61,8 +61,11 @@ def test_an_event_id_that_stands_on_too_many_messages(patient: Patient) -> None:
         Part("checkout", sends(21, attributes=constant)), Part("payments", processes("payments", 21))
     )
     finding = patient.diagnosis().the("event_id_repeated")
-    assert (finding["severity"], finding["who"], finding["count"]) == ("hint", "shop", 21)
-    assert "1 event id on shop (such as the same) stands on more than 20 messages each" in finding["evidence"]
+    assert (finding["severity"], finding["who"], finding["count"]) == ("hint", "orders", 21)
+    assert (
+        "1 event id on orders (such as the same, sent by checkout) stands on more than 20 messages"
+        in finding["evidence"]
+    )
 
 
 def test_an_event_id_on_a_message_and_its_copies_is_no_finding(patient: Patient) -> None:

@@ -165,14 +165,13 @@ def event_id_repeated(facts: Facts) -> Iterator[Finding]:
             HINT,
             one.topic,
             "its event ids do not tell events apart",
-            f"{many(one.event_ids, 'event id')} on {one.topic} (such as {one.event_id}) "
+            f"{many(one.event_ids, 'event id')} on {one.topic} "
+            f"(such as {one.event_id}, sent by {one.producer_service}) "
             f"{'stands' if one.event_ids == 1 else 'stand'} on more than 20 messages each, {one.messages:,} in all: "
             "copies of a message are not looked for by them.",
             one.messages,
             f"{one.topic}@{one.example['partition']}:{one.example['message_offset']}",
-            (
-                f"export HEADWATER_KAFKA_EVENT_ID_HEADERS=ce_id   # {one.producer_service}: what names an event",
-            ),
+            ("export HEADWATER_KAFKA_EVENT_ID_HEADERS=ce_id   # names events",),
             SWITCHES,
         )
 
