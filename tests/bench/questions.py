@@ -91,7 +91,7 @@ def _spans(first: int, rows: int, step_ns: int, dice: random.Random) -> pa.Table
         )
         found.append(
             (
-                start, f"{trace:016x}{trace * 2654435761 % 2**64:016x}", ids[-1],
+                start, f"{trace * 0x9E3779B97F4A7C15 % 2**64:016x}{trace:016x}", ids[-1],
                 ids[-1 - min(place, 3)] if len(ids) > min(place, 3) and place else None,
                 SERVICES[service], NAMES[shape], KINDS[shape], start, start + dice.randrange(100_000, 200_000_000),
                 "error" if drawn % 1000 == 0 else "unset", attributes, service, 0,

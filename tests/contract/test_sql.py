@@ -92,6 +92,11 @@ MACROS = {
     "flow_hops('x')": COLUMNS["hops"],
     "flow_runs('x')": "run span_id started_at ended_at total_ms wait_ms work_ms backoff_ms spans messages errors "
     "dead_letters",
+    "newest_spans(20)": COLUMNS["spans"],
+    "flows_between('2026-01-01'::timestamp, null)": COLUMNS["flows"],
+    "newest_flows('2026-01-01'::timestamp, null, 20)": COLUMNS["flows"],
+    "flows_named(['x'])": COLUMNS["flows"],
+    "pathways_between('2026-01-01'::timestamp, null)": COLUMNS["pathways"],
     "flow_of('x')": "flow_id matched",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
     "end_offset",

@@ -54,7 +54,7 @@ def critical_path(runner: SqlRunner, anything: str) -> bytes:
     """
     source = StoreSource(runner)
     flow_id = resolve(source, anything)
-    counted = source.query("select spans from flows where flow_id = ?", [flow_id]).rows
+    counted = source.query("select spans from flows_named([?])", [flow_id]).rows
     if counted and counted[0][0] > MOST_SPANS:
         raise TooLarge(
             f"The flow has {counted[0][0]:,} spans, and {MOST_SPANS:,} are looked at here; "
