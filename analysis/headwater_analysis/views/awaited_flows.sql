@@ -9,40 +9,42 @@ with sent as not materialized (
     select m.* from message_rows m join (select seen_since as since) seen on m.sent_at >= seen.since where not every
     union all
     from message_rows where not every and sent_at is null
-), owned as not materialized (
-    select m.*, coalesce(f.flow_id, m.trace_id) as flow_id
-    from sent m
-    left join split_flows f on f.trace_id = m.trace_id and f.span_id = m.span_id
-    where f.replay is null
 ), lately as materialized (
     select m.*
-    from owned m
+    from sent m
     where m.sent_at > (select max(sent_at) from message_rows) - interval 15 minutes
-        and (every or m.flow_id in (select unnest(of_flows::varchar[])))
+), held as materialized (
+    from lately where every
+    union all
+    select m.*
+    from lately m
+    left join split_flows f on f.trace_id = m.trace_id and f.span_id = m.span_id
+    where not every and coalesce(f.flow_id, m.trace_id) in (select unnest(of_flows::varchar[]))
 ), groups as (
     select coalesce(cluster, send_cluster) as cluster, topic, consumer_group, min(started_at) as since
     from hop_rows
-    semi join (select distinct topic from lately) t on t.topic = hop_rows.topic
+    semi join (select distinct topic from held) t on t.topic = hop_rows.topic
     where consumer_group is not null
     group by all
 ), waiting as (
     select m.*, l.consumer_group
-    from owned m
+    from sent m
     join lag_now l
         on l.topic = m.topic and l.partition = m.partition and m.message_offset >= l.committed
         and coalesce(l.cluster = m.cluster, true)
     union all by name
     select m.*, g.consumer_group
-    from lately m
+    from held m
     join groups g on g.topic = m.topic and m.sent_at >= g.since and coalesce(g.cluster = m.cluster, true)
     where not exists (
         from lag_now l
         where l.topic = g.topic and l.consumer_group = g.consumer_group and l.committed is not null
     )
 )
-select distinct w.flow_id
+select distinct coalesce(f.flow_id, w.trace_id) as flow_id
 from waiting w
-where not exists (
+left join split_flows f on f.trace_id = w.trace_id and f.span_id = w.span_id
+where f.replay is null and not exists (
     from message_transactions x
     where x.trace_id = w.trace_id and x.span_id = w.span_id and x.outcome = 'aborted'
 ) and not exists (
