@@ -86,11 +86,11 @@ def serving(
     thread.start()
     server = ApiServer(store, address, health=lambda: {"state": "fine"}, access=Access(token), limits=limits)
     try:
-        taken = asyncio.run_coroutine_threadsafe(server.start(), loop).result(20)
+        taken = asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
         try:
             yield f"http://{taken}"
         finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -17,7 +17,7 @@ from headwater_collector.demo.broker import Broker
 from headwater_instrumentation import ConfluentKafkaInstrumentor, KafkaPythonInstrumentor
 from instrumentation_helpers import provider_of
 
-WITHIN_S = 20
+WITHIN_S = 60
 AS_THEY_ARE = ("on_delivery", "on_commit", "logger")
 """Settings of confluent-kafka whose names have no dots."""
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import store_helpers
+
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "headwater"
@@ -93,7 +95,7 @@ class CollectorProcess:
         found: dict[str, Any] = json.loads(self.request("api", "GET", "/v1/health").body)
         return found
 
-    def wait_for(self, statement: str, expected: object, seconds: float = 20.0, every: float = 0.05) -> None:
+    def wait_for(self, statement: str, expected: object, seconds: float = 60.0, every: float = 0.05) -> None:
         """Ask, each `every` seconds, until the first column of the first row is what is expected."""
         until = time.monotonic() + seconds
         while True:
@@ -152,6 +154,7 @@ def start_collector(
     data: Path, *arguments: str, environment: Mapping[str, str] | None = None, prelude: str = ""
 ) -> CollectorProcess:
     """Start `headwater serve` on free ports and wait for its doors; raises AssertionError with its output."""
+    store_helpers.place_empty(data / "headwater.duckdb")
     path = data / "addresses.json"
     path.unlink(missing_ok=True)
     process = command(

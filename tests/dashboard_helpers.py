@@ -16,6 +16,7 @@ from headwater_dashboard.main import listening
 
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
                      "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE_SECONDS = 120
 
 
 @contextmanager
@@ -67,7 +68,7 @@ class Browser:
 
     def shown(self, *words: str, inside: str = "body") -> str:
         """Waits until all words stand there, and gives the text; fails with it."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_SECONDS
         while True:
             text = self.page.inner_text(inside)
             if all(word in text for word in words):
@@ -77,7 +78,7 @@ class Browser:
 
     def until(self, holds: Callable[[], bool], what: str) -> None:
         """Waits for something about the page."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_SECONDS
         while not holds():
             assert time.monotonic() < end, f"{what} did not come"
             self.page.wait_for_timeout(50)
@@ -89,6 +90,7 @@ def browsing(base: str, chromium: Path, scheme: str = "light") -> Iterator[Brows
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(chromium), args=BROWSER_ARGUMENTS)
         context = running.new_context(viewport={"width": 1400, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         try:
             yield Browser(context.new_page(), base)
         finally:

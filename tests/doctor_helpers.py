@@ -19,7 +19,8 @@ import store_helpers as told
 from headwater_analysis import cli
 from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
 from headwater_collector.records import LogPosition
-from headwater_collector.store import Store, Writer, append_spans
+from headwater_collector.store import Writer, append_spans
+from store_helpers import open_store
 
 OURS = "headwater_instrumentation.aiokafka"
 CONTRIB = "opentelemetry.instrumentation.aiokafka"
@@ -80,7 +81,7 @@ class Patient:
         watched: bool = True,
     ) -> Patient:
         """Stores requests as the collector does, and rows of what it polled."""
-        store = Store.open(self.path)
+        store = open_store(self.path)
 
         def polled(writer: Writer) -> None:
             said = {"cluster_rows": [WATCHED], **(rows or {})} if watched else rows or {}

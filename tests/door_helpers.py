@@ -57,7 +57,7 @@ class Doors:
         self, body: bytes, headers: Mapping[str, str] = PROTOBUF, signal: str = "traces"
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(self.http, timeout=20)
+        connection = http.client.HTTPConnection(self.http, timeout=60)
         try:
             connection.request("POST", f"/v1/{signal}", body, dict(headers))
             answer = connection.getresponse()
@@ -89,7 +89,7 @@ def open_doors(
     thread.start()
 
     def run(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     async def make() -> tuple[Intake, OtlpHttpDoor, OtlpGrpcDoor, str, str]:
         intake = Intake(log, counters, access or Access(), bounds)
@@ -117,7 +117,7 @@ def open_doors(
         log.close_reader()
 
 
-def until(true: Callable[[], bool], seconds: float = 15) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something becomes true."""
     end = time.monotonic() + seconds
     while not true():
@@ -207,7 +207,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threadi
     def slow(fd: int) -> None:
         if threading.current_thread().name == "log":
             reached.set()
-            assert held.wait(10)
+            assert held.wait(60)
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", slow)

@@ -83,7 +83,7 @@ def kombu(address: str, topic: str) -> None:
         for i in range(NUMBER):
             queue.put({"i": i})
         for _ in range(NUMBER):
-            message = queue.get(timeout=20)
+            message = queue.get(timeout=60)
             onward.put(message.payload)
             message.ack()
         queue.close()

@@ -201,10 +201,10 @@ class KafkaBroker:
         """Create a topic and wait until its leaders are known; returns the name."""
         admin = self.admin()
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
-        admin.create_topics([topic])[name].result(30)
+        admin.create_topics([topic])[name].result(60)
 
         def ready() -> bool:
-            found = admin.list_topics(name, timeout=10).topics[name].partitions
+            found = admin.list_topics(name, timeout=60).topics[name].partitions
             return len(found) == partitions and all(part.leader >= 0 for part in found.values())
 
         _wait(ready, 30, f"topic {name} has no leaders")
@@ -213,8 +213,8 @@ class KafkaBroker:
     def delete_topic(self, name: str) -> None:
         """Delete a topic and wait until metadata no longer shows it."""
         admin = self.admin()
-        admin.delete_topics([name])[name].result(30)
-        _wait(lambda: name not in admin.list_topics(timeout=10).topics, 30, f"topic {name} is still there")
+        admin.delete_topics([name])[name].result(60)
+        _wait(lambda: name not in admin.list_topics(timeout=60).topics, 30, f"topic {name} is still there")
 
     def consumer_groups(self, *groups: str) -> dict[tuple[str, str, int], OracleLag]:
         """Kafka's own ConsumerGroupCommand --describe, by (group, topic, partition); default all groups."""

@@ -15,7 +15,7 @@ from headwater_collector.kafka.watch import ClusterConfig, KafkaWatch
 from headwater_collector.store import Store
 
 POLL_SECONDS = 0.25
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 Headers = Sequence[tuple[str, str | bytes]]
 

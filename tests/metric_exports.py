@@ -16,7 +16,7 @@ from headwater_collector.log import AppendLog
 from headwater_collector.pipeline import Pipeline
 from headwater_collector.receivers.intake import Intake
 from headwater_collector.receivers.otlp_decode import Kind
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 ORDERS: dict[str, object] = {
     "messaging.system": "kafka",
@@ -75,7 +75,7 @@ class Collector:
     """From the doors' intake into the store."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store.open(folder / "headwater.duckdb")
+        self.store = open_store(folder / "headwater.duckdb")
         self.log = AppendLog(folder / "log")
         self.log.open(Pipeline.stored_position(self.store))
         self.counters = IngestCounters("test")

@@ -20,7 +20,7 @@ from headwater_analysis.remote import RemoteSource
 from headwater_instrumentation import AIOKafkaInstrumentor
 from kafka_harness import KafkaBroker
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 Edge = tuple[str, str, str, str | None, str | None, bool]
 """Kind, cause and effect as ``service: span``, message, group, whether it is the primary cause."""
 

@@ -19,7 +19,7 @@ from headwater_analysis.flows import load_flow
 from headwater_analysis.source import Answer, Change
 from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
 from headwater_collector.records import LogPosition, SpanBatch
-from headwater_collector.store import Store, append_spans
+from headwater_collector.store import Retention, Store, append_spans
 
 START_NS = 1_790_000_000_000_000_000
 """When the stories told in these tests begin."""
@@ -129,11 +129,17 @@ def _empty() -> tuple[Path, tempfile.TemporaryDirectory[str]]:
     return path, folder
 
 
-def open_store(path: Path) -> Store:
-    """The store at ``path``, an empty one where there is none; the caller closes it."""
+def place_empty(path: Path) -> None:
+    """Puts an empty store at ``path`` where there is none."""
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_empty()[0], path)
-    return Store.open(path)
+
+
+def open_store(path: Path, retention: Retention | None = None) -> Store:
+    """The store at ``path``, an empty one where there is none; the caller closes it."""
+    place_empty(path)
+    return Store.open(path, retention=retention)
 
 
 def a_store(folder: Path, *flushes: Sequence[Told]) -> Store:

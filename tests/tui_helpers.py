@@ -15,8 +15,9 @@ import store_helpers
 from headwater_analysis.remote import RemoteSource
 from headwater_collector.store import Store
 from headwater_tui.app import HeadwaterApp
+from store_helpers import open_store
 
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 60.0
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def a_told_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stor
     """A store whose story began a minute ago."""
     monkeypatch.setattr(store_helpers, "START_NS", time.time_ns() - 60_000_000_000)
     monkeypatch.setattr(api_helpers, "POLLED", datetime.now(UTC).replace(tzinfo=None))
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     api_helpers.fill_with_a_story(store)
     try:
         yield store

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from . import format as fmt
 from .errors import UsageError
 
 # Kafka's topic names hold letters, digits, dot, underscore and hyphen, so no separator below is part of one.
@@ -24,7 +25,7 @@ class Coordinates:
     cluster: str | None = None
 
     def __str__(self) -> str:
-        place = f"{self.topic}@{self.partition}:{self.offset}"
+        place = fmt.place(self.topic, self.partition, self.offset)
         return f"{self.cluster}/{place}" if self.cluster else place
 
 

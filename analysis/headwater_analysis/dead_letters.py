@@ -70,7 +70,7 @@ def origin(row: LetterRow) -> str:
         return fmt.UNKNOWN
     if row.origin_partition is None or row.origin_offset is None:
         return row.origin_topic
-    return f"{row.origin_topic}@{row.origin_partition}:{row.origin_offset}"
+    return fmt.place(row.origin_topic, row.origin_partition, row.origin_offset)
 
 
 _TIMES = {"first_seen_ns": "epoch_ns(first_seen)", "last_seen_ns": "epoch_ns(last_seen)"}

@@ -171,6 +171,11 @@ def service_colour(service: str | None) -> str:
     return _SERVICE_COLOURS[int.from_bytes(digest, "big") % len(_SERVICE_COLOURS)]
 
 
+def place(topic: object, partition: object, offset: object) -> str:
+    """Where a message lies, as every screen writes it: ``orders@3:1042``."""
+    return f"{topic}@{partition}:{offset}"
+
+
 def pretty_json(text: str) -> str:
     """JSON with a line for each value; anything else as it is."""
     try:

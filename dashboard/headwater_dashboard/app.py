@@ -95,7 +95,6 @@ def _layout() -> Any:
             dcc.Store(id="socket", data=1),
             dcc.Store(id="paused", data=False),
             dcc.Store(id="scheme"),
-            dcc.Store(id="axis-wish"),
             dcc.Interval(id="clock", interval=2_000, disabled=True),
             dcc.Interval(id="watchdog", interval=1_000),
         ],

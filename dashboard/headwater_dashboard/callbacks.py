@@ -135,22 +135,17 @@ def _flow(app: Dash, live: Live) -> None:
         Output("flow-data", "data", allow_duplicate=True),
         Output("flow-head", "children"),
         Input("news", "data"),
-        Input("axis-wish", "data"),
         State("flow-data", "data"),
         State("paused", "data"),
         prevent_initial_call=True,
     )
-    async def redrawn(
-        _news: Any, wish: str | None, data: dict[str, Any], paused: bool | None
-    ) -> tuple[Any, Any]:
-        by_reader = dash.ctx.triggered_id == "axis-wish"
-        if not data or (paused and not by_reader) or (by_reader and not wish):
+    async def redrawn(_news: Any, data: dict[str, Any], paused: bool | None) -> tuple[Any, Any]:
+        if not data or paused:
             return no_update, no_update
-        elastic = (wish or "").startswith("elastic") if by_reader else data["elastic"]
 
         def ask() -> tuple[Any, Any]:
             detail = load_flow(live.source, data["flow"])
-            return flow.columns(detail, elastic), flow.head(detail)
+            return flow.columns(detail, data["elastic"]), flow.head(detail)
 
         answer = await asyncio.to_thread(_asked, live, ask)
         if not isinstance(answer, tuple) or answer[0] == data:

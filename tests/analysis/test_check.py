@@ -19,7 +19,8 @@ import store_helpers as told
 from headwater_analysis.check import budgets, statistics
 from headwater_analysis.errors import UsageError
 from headwater_analysis.window import Window
-from headwater_collector.store import Store, Writer
+from headwater_collector.store import Writer
+from store_helpers import open_store
 
 FLOWS = 60
 MINUTE = 60_000
@@ -63,7 +64,7 @@ def polls(seconds: float, start_minute: int) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Ten minutes as always; ten in which payments waits longer and fails more; ten as at first."""
-    store = Store.open(tmp_path_factory.mktemp("check") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("check") / "headwater.duckdb")
     draw = random.Random(7)
     story: list[told.Told] = []
     for window, (wait, failing) in enumerate(((100, 0.0), (400, 0.3), (100, 0.0))):

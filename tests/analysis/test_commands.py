@@ -20,14 +20,14 @@ import pytest
 import api_helpers as api
 import store_helpers as told
 from headwater_collector.api.sql import SqlLimits
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 EVER = ("--last", "9999d")
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = Store.open(tmp_path_factory.mktemp("commands") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("commands") / "headwater.duckdb")
     api.fill_with_a_story(store)
     with api.serving(store, limits=SqlLimits(rows=50)) as served:
         yield served
@@ -36,7 +36,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def empty_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = Store.open(tmp_path_factory.mktemp("empty") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("empty") / "headwater.duckdb")
     with api.serving(store) as served:
         yield served
     store.close()
@@ -199,7 +199,7 @@ def test_a_cut_answer_says_so_on_standard_error(url: str, form: str) -> None:
 
 
 def test_sql_reads_a_file_that_nobody_holds(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     api.fill_with_a_story(store)
     store.close()
     done = api.headwater("sql", "select count(*) as n from spans", "--json", "--store", str(tmp_path))
@@ -250,7 +250,7 @@ def test_columns_are_not_written_to_a_terminal(url: str) -> None:
 
 def test_what_a_span_is_called_cannot_steer_the_terminal_or_the_table(tmp_path: Path) -> None:
     evil = "\x1b]0;owned\x07[red]\n[/nope]"
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     told.fill(store, [told.work("shop", "evil", evil, 0, 5)])
     with api.serving(store) as url:
         printed = [

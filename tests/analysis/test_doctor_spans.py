@@ -23,7 +23,7 @@ from doctor_helpers import (
     sends,
     without,
 )
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_it_is_readable_on_80_columns(patient: Patient, monkeypatch: pytest.Monk
 
 
 def test_it_asks_a_collector_and_says_when_there_is_none(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     api.fill_with_a_story(store)
     with api.serving(store) as url:
         done = api.headwater("doctor", *EVER, "--json", "--collector", url)

@@ -9,13 +9,13 @@ import pytest
 
 import api_helpers as api
 import store_helpers as told
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The two orders, and a third whose checkout calls a quote service before it sends."""
-    store = Store.open(tmp_path_factory.mktemp("views") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("views") / "headwater.duckdb")
     api.fill_with_a_story(store)
     called = [
         told.work("checkout", "order-3", "order-3 POST /orders", 0, 90),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import store_helpers as told
-from headwater_collector.store import Store, Writer
+from headwater_collector.store import Writer
+from store_helpers import open_store
 
 NOW = datetime(2026, 11, 27, 12, 0, 0)
 POLLS = 61
@@ -53,7 +54,7 @@ def forecast(
         writer.append("commit_samples", commits)
         writer.append("offset_samples", offsets)
 
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     store.write(work)
     found = told.rows(store, "from drain_forecast order by partition")
     store.close()

@@ -13,7 +13,7 @@ import pytest
 import api_helpers as api
 import ledger_shop
 import store_helpers as told
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 EVER = ("--since", "9999d")
 TERMINAL = {"COLUMNS": "80"}
@@ -49,7 +49,7 @@ class Asked:
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("ledger")
     shop = ledger_shop.Simulation(800).run()
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     ledger_shop.store(shop, store)
     if request.param == "store":
         store.close()

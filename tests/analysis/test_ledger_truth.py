@@ -11,7 +11,7 @@ import pytest
 import ledger_scores
 import ledger_shop
 from headwater_analysis.local import LocalSource
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 ORDERS = 3000
 ASKED = (
@@ -27,7 +27,7 @@ def shop() -> ledger_shop.Shop:
 
 def asked(folder: Path, shop: ledger_shop.Shop, share: float) -> dict[ledger_shop.Pair, tuple[Any, ...]]:
     """The ledger's rows by message and group, with that share of the traces stored."""
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     ledger_shop.store(shop, store, None if share == 1 else ledger_shop.sampled(shop.spans, share))
     store.close()
     source = LocalSource(folder)

@@ -15,7 +15,7 @@ import builders
 import store_helpers as told
 import store_stories as stories
 from collector_process import JSON, SHARED_DATA, CollectorProcess, a_collector
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 EVER = ("--last", "9999d")
 RECORDING = SHARED_DATA / "otel-demo-2024-10-traces.jsonl"
@@ -157,7 +157,7 @@ def test_a_supposition_that_means_nothing_names_what_there_is(collector: Collect
 
 
 def test_nothing_stored_is_said_with_what_to_do_next(tmp_path: Path) -> None:
-    Store.open(tmp_path / "headwater.duckdb").close()
+    open_store(tmp_path / "headwater.duckdb").close()
     done = api.headwater("pathway", "--store", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode().startswith("No flow has arrived yet;")

@@ -22,6 +22,7 @@ from headwater_analysis.queues import hot_key, queues
 from headwater_analysis.window import Window
 from headwater_collector.records import LogPosition
 from headwater_collector.store import Store, append_spans
+from store_helpers import open_store
 
 COMMANDS = ("queues", "advice", "blockers", "rebalances")
 
@@ -29,7 +30,7 @@ COMMANDS = ("queues", "advice", "blockers", "rebalances")
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str]]:
     """A group that is stalled on offset 9, of which no span speaks."""
-    store = Store.open(tmp_path_factory.mktemp("queues") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("queues") / "headwater.duckdb")
     api.fill_with_a_story(store)
     with api.serving(store) as url:
         yield store, url
@@ -55,7 +56,7 @@ def test_a_stalled_group_shows_in_each(story: tuple[Store, str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_there_is_said_with_what_to_do_next(command: str, tmp_path: Path) -> None:
-    Store.open(tmp_path / "headwater.duckdb").close()
+    open_store(tmp_path / "headwater.duckdb").close()
     done = api.headwater(command, "--store", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode() == (
@@ -108,7 +109,7 @@ def test_lag_is_shown_again_until_it_is_ended(story: tuple[Store, str]) -> None:
         store.write(lambda w: w.execute("update group_health_now set lag = 4321"))
         assert "4,321" in line_with("4,321")
         watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=30)
+        watching.communicate(timeout=60)
         assert watching.returncode == 130
 
 
@@ -119,7 +120,7 @@ def test_a_key_that_takes_most_of_a_topic_is_named(tmp_path: Path) -> None:
                         "hot" if n % 2 else f"k{n}"}))
         for n in range(60)
     ]  # fmt: skip
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     health: dict[str, Any] = {"cluster": "c1", "consumer_group": "pay", "topic": "orders", "status": "ok"}
     store.write(lambda w: append_spans(w, told.batch_of(sends, now), LogPosition(1, 0)))
     store.write(lambda w: w.append("group_health_now", [{**health, "partitions": 4, "lag": 0}]))

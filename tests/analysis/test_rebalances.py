@@ -15,7 +15,8 @@ from headwater_analysis.local import LocalSource
 from headwater_analysis.rebalances import Rebalance, held, rebalances
 from headwater_analysis.window import Window
 from headwater_collector.records import LogPosition
-from headwater_collector.store import Store, Writer, append_spans
+from headwater_collector.store import Writer, append_spans
+from store_helpers import open_store
 
 NOW_NS = time.time_ns()
 POLL = 5
@@ -60,7 +61,7 @@ def found_in(
         if spans:
             append_spans(writer, told.batch_of(spans, NOW_NS), LogPosition(1, 0))
 
-    store = Store.open(folder / "headwater.duckdb")
+    store = open_store(folder / "headwater.duckdb")
     store.write(work)
     store.close()
     source = LocalSource(folder)

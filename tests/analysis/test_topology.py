@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 import api_helpers as api
 import store_helpers as told
 from headwater_analysis.layout.topology import layers
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Two orders through payments to inventory, and an audit that reads what payments reads."""
-    store = Store.open(tmp_path_factory.mktemp("topology") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("topology") / "headwater.duckdb")
     api.fill_with_a_story(store)
     audits = [
         told.process(

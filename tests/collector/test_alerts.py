@@ -15,6 +15,7 @@ from headwater_analysis.errors import UsageError
 from headwater_collector.alerts import AlertWatch, alert_settings
 from headwater_collector.alerts.settings import AlertSettings
 from headwater_collector.store import Store
+from store_helpers import open_store
 from webhook_receiver import Receiver, a_receiver
 
 SQL = "select consumer_group, topic, lag, evidence from group_health where status = 'stopped'"
@@ -24,7 +25,7 @@ RULE = {"name": "stopped", "sql": SQL, "labels": ["consumer_group", "topic"], "s
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     yield opened
     opened.close()
 
@@ -67,7 +68,7 @@ async def _watching(
 
 
 async def _until(ready: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < end, f"{what} did not come"
         await asyncio.sleep(0.01)

@@ -19,13 +19,14 @@ from headwater_collector.access import Access
 from headwater_collector.api.server import ApiServer
 from headwater_collector.api.sql import SqlLimits
 from headwater_collector.store.store import Store
+from store_helpers import open_store
 
 NOW = datetime(2026, 11, 24, 3, 0, 0, 123456)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     opened.write(
         lambda writer: writer.append(
             "cluster_rows",
@@ -197,7 +198,7 @@ async def test_another_host_name_is_refused_on_loopback(store: Store) -> None:
     async with serving(store) as source:
 
         def status(host: str) -> int:
-            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=10)
+            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=60)
             connection.request("GET", "/v1/health", headers={"Host": host})
             answer = connection.getresponse()
             answer.read()
@@ -213,7 +214,7 @@ async def test_a_body_that_is_no_question_is_refused(store: Store, body: bytes) 
     async with serving(store) as source:
 
         def post() -> tuple[int, Any]:
-            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=10)
+            connection = http.client.HTTPConnection(source.url.removeprefix("http://"), timeout=60)
             connection.request("POST", "/v1/sql", body)
             answer = connection.getresponse()
             text = json.loads(answer.read())

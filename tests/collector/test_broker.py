@@ -122,8 +122,8 @@ async def test_an_offset_is_found_by_time(broker: Broker) -> None:
 async def test_librdkafka_produces_consumes_and_administers(broker: Broker) -> None:
     def work() -> dict[str, Any]:
         admin = AdminClient({"bootstrap.servers": at(broker)})
-        admin.create_topics([NewTopic("made", 2, 1)])["made"].result(10)
-        admin.create_partitions([NewPartitions("made", 4)])["made"].result(10)
+        admin.create_topics([NewTopic("made", 2, 1)])["made"].result(60)
+        admin.create_partitions([NewPartitions("made", 4)])["made"].result(60)
         producer = Producer({"bootstrap.servers": at(broker)})
         for i in range(20):
             producer.produce("made", b"%d" % i, partition=i % 4)
@@ -139,17 +139,17 @@ async def test_librdkafka_produces_consumes_and_administers(broker: Broker) -> N
             assert message is not None and message.error() is None
             read.append(message.value() or b"")
         consumer.commit(asynchronous=False)
-        described = admin.describe_consumer_groups(["rd"])["rd"].result(10)
+        described = admin.describe_consumer_groups(["rd"])["rd"].result(60)
         consumer.close()
-        committed = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("rd")])["rd"].result(10)
+        committed = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("rd")])["rd"].result(60)
         place = RdPartition("made", 0)
         ends = admin.list_offsets({place: OffsetSpec.latest()})  # type: ignore[no-untyped-call]
         return {
             "read": sorted(int(value) for value in read),
-            "groups": [group.group_id for group in admin.list_consumer_groups().result(10).valid],
+            "groups": [group.group_id for group in admin.list_consumer_groups().result(60).valid],
             "assigned": len(described.members[0].assignment.topic_partitions),
             "committed": sorted((one.partition, one.offset) for one in committed.topic_partitions),
-            "end": next(iter(ends.values())).result(10).offset,
+            "end": next(iter(ends.values())).result(60).offset,
             "partitions": len(admin.list_topics("made", 10).topics["made"].partitions),
         }
 
@@ -172,7 +172,7 @@ async def test_a_transaction_is_refused_and_not_half_done(broker: Broker) -> Non
 
 async def test_bytes_that_are_no_kafka_close_only_their_own_connection(broker: Broker) -> None:
     def knock(data: bytes) -> bytes:
-        with socket.create_connection((broker.host, broker.port), timeout=10) as connection:
+        with socket.create_connection((broker.host, broker.port), timeout=60) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return connection.recv(100)

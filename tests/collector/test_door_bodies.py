@@ -123,7 +123,7 @@ def test_what_is_framed_is_kept_and_the_rest_is_told_as_rejected(doors: Doors) -
     assert "2 spans were kept" in partial.error_message
     assert names_in(doors.kept()[-1]) == names
     with grpc.insecure_channel(doors.grpc) as channel:
-        answered = channel.unary_unary(TRACES)(body, timeout=20)
+        answered = channel.unary_unary(TRACES)(body, timeout=60)
     assert ExportTraceServiceResponse.FromString(answered).partial_success == partial
     reasons = doors.counters.row()["quarantine_reasons"]
     assert isinstance(reasons, dict)

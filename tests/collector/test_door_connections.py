@@ -143,7 +143,7 @@ def test_one_that_leaves_in_the_middle_leaves_nothing(doors: Doors) -> None:
 
 
 def test_requests_follow_one_another_on_one_connection(doors: Doors) -> None:
-    connection = http.client.HTTPConnection(doors.http, timeout=20)
+    connection = http.client.HTTPConnection(doors.http, timeout=60)
     headers = {"Content-Type": "application/x-protobuf"}
     sockets = set()
     for body in (BODY, b"\xff\xff", BODY):
@@ -157,7 +157,7 @@ def test_requests_follow_one_another_on_one_connection(doors: Doors) -> None:
 
 
 def test_a_flood_is_turned_away_and_who_was_there_goes_on(doors: Doors) -> None:
-    kept = http.client.HTTPConnection(doors.http, timeout=20)
+    kept = http.client.HTTPConnection(doors.http, timeout=60)
     kept.request("POST", "/v1/traces", BODY, {"Content-Type": "application/x-protobuf"})
     assert kept.getresponse().read() == b""
     refused = doors.http_door.server.refused
@@ -200,7 +200,7 @@ async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
     connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     while not server.connections:
         await asyncio.sleep(0.005)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while server.connections:
             await asyncio.sleep(0.005)
     connection.close()
@@ -209,11 +209,11 @@ async def test_an_answer_that_nobody_reads_is_cut_off() -> None:
 
 async def test_a_handshake_that_does_not_come_is_given_up_and_counts_meanwhile(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    bounds = ConnectionBounds(most=2, head_seconds=0.5)
+    bounds = ConnectionBounds(most=2, head_seconds=2.0)
     server = AsgiServer(lambda *_: None, "127.0.0.1:0", "--api", bounds=bounds, tls=context)
     host, port = (await server.start()).split(":")
-    connections = [socket.create_connection((host, int(port)), 10) for _ in range(3)]
-    async with asyncio.timeout(10):
+    connections = [socket.create_connection((host, int(port)), 60) for _ in range(3)]
+    async with asyncio.timeout(60):
         while not server.refused:
             await asyncio.sleep(0.005)
         assert server.connections == 2
@@ -233,7 +233,7 @@ def test_what_was_accepted_is_answered_before_the_doors_close(
         answers: list[int] = []
         sender = threading.Thread(target=lambda: answers.append(doors.post(BODY)[0]))
         sender.start()
-        assert reached.wait(10)
+        assert reached.wait(60)
         closer = threading.Thread(target=doors.close)
         closer.start()
         until(lambda: doors.http_door.server._server.should_exit)
@@ -258,7 +258,7 @@ def test_a_process_without_descriptors_refuses_and_recovers(tmp_path: Path) -> N
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 20, hard))
         host, port = collector.addresses["otlp_http"].split(":")
-        flood = [socket.create_connection((host, int(port)), 20) for _ in range(200)]
+        flood = [socket.create_connection((host, int(port)), 60) for _ in range(200)]
         until(lambda: len(list(Path(f"/proc/{pid}/fd").iterdir())) >= used + 19)
         for connection in flood:
             connection.close()

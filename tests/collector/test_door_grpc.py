@@ -34,7 +34,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 
 def export(doors: Doors, body: bytes = BODY, **keywords: object) -> bytes:
     with grpc.insecure_channel(doors.grpc) as channel:
-        answer: bytes = channel.unary_unary(TRACES)(body, timeout=20, **keywords)
+        answer: bytes = channel.unary_unary(TRACES)(body, timeout=60, **keywords)
         return answer
 
 
@@ -72,7 +72,7 @@ def test_calls_that_drip_hold_up_nobody_and_are_given_up(tmp_path: Path) -> None
             # Whoever meets a full house is told to come again, and then gets in.
             for _ in range(20):
                 try:
-                    assert channel.unary_unary(TRACES)(BODY, timeout=20) == b""
+                    assert channel.unary_unary(TRACES)(BODY, timeout=60) == b""
                     break
                 except grpc.RpcError as error:
                     assert error.code() is grpc.StatusCode.UNAVAILABLE
@@ -142,7 +142,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(tmp_path: 
     with open_doors(tmp_path, connections=ConnectionBounds(most=20)) as doors:
         with grpc.insecure_channel(doors.grpc) as channel:
             call = channel.unary_unary(TRACES)
-            assert call(BODY, timeout=20) == b""
+            assert call(BODY, timeout=60) == b""
             flood = [doors.connect("grpc") for _ in range(200)]
             closed = 0
             for connection in flood:
@@ -151,7 +151,7 @@ def test_connections_beyond_the_limit_are_closed_and_the_others_go_on(tmp_path: 
                 except ConnectionResetError:
                     closed += 1
             assert closed >= 180
-            assert call(BODY, timeout=20) == b""
+            assert call(BODY, timeout=60) == b""
             for connection in flood:
                 connection.close()
 
@@ -170,7 +170,7 @@ def test_calls_that_were_accepted_are_answered_before_the_door_closes(
         answers: list[bytes] = []
         sender = threading.Thread(target=lambda: answers.append(export(doors)))
         sender.start()
-        assert reached.wait(10)
+        assert reached.wait(60)
         closer = threading.Thread(target=doors.close)
         closer.start()
         held.set()

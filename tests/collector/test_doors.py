@@ -28,7 +28,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorPro
 
 def export(collector: CollectorProcess, body: bytes, path: str = TRACES, **keywords: object) -> bytes:
     with grpc.insecure_channel(collector.addresses["otlp_grpc"]) as channel:
-        answer: bytes = channel.unary_unary(path)(body, timeout=30, **keywords)
+        answer: bytes = channel.unary_unary(path)(body, timeout=60, **keywords)
         return answer
 
 
@@ -207,7 +207,7 @@ def test_every_malformed_file_is_answered_and_costs_nothing(collector: Collector
         assert whole.status in (200, 400), file.name
         with grpc.insecure_channel(collector.addresses["otlp_grpc"]) as channel:
             try:
-                channel.unary_unary(TRACES)(data, timeout=30)
+                channel.unary_unary(TRACES)(data, timeout=60)
             except grpc.RpcError as error:
                 assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         for line in data.splitlines():

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from headwater_collector.kafka.watch import ClusterConfig, KafkaWatch
-from headwater_collector.store import Store
 from kafka_harness import KafkaBroker
 from kafka_watching import POLL_SECONDS, Watching, commit, produce, watching
+from store_helpers import open_store
 
 DEAD_LETTER = {
     "headwater-role": "dead-letter",
@@ -83,7 +83,7 @@ async def test_a_broker_that_hangs_costs_turns_and_piles_nothing_up(
 
 
 async def test_a_cluster_that_never_was_has_a_reason_and_delays_no_end(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s.duckdb")
+    store = open_store(tmp_path / "s.duckdb")
     configs = [
         ClusterConfig("nobody", "127.0.0.1:1"),
         ClusterConfig("misspelt", "127.0.0.1:1", {"securty.protocol": "ssl"}),

@@ -34,7 +34,7 @@ def _headers(origin: str, offset: int, message: str = "no amount in order 17") -
 
 def _groups(kafka: KafkaBroker) -> set[str]:
     admin = kafka.admin()  # held: a client that is let go never answers
-    listed = admin.list_consumer_groups().result(20).valid
+    listed = admin.list_consumer_groups().result(60).valid
     return {each.group_id for each in listed}
 
 

@@ -35,7 +35,7 @@ async def test_lag_and_committed_are_what_kafkas_own_tool_says(kafka: KafkaBroke
     for group, (partition, offset) in given.items():
         places = [TopicPartition(topic, partition, offset)]
         request = [ConsumerGroupTopicPartitions(group, places)]
-        admin.alter_consumer_group_offsets(request)[group].result(20)
+        admin.alter_consumer_group_offsets(request)[group].result(60)
     new_protocol = {"group.protocol": "consumer"}
     with (
         member(kafka.bootstrap, "lag-classic", topic, 3) as classic,
@@ -94,7 +94,7 @@ async def test_a_rewind_a_loss_and_a_cut_log_are_named(kafka: KafkaBroker, tmp_p
         commit(kafka.bootstrap, "fault-rewound", topic, {0: 40})
         commit(kafka.bootstrap, "fault-cut", topic, {0: 5000})
         place, admin = TopicPartition(topic, 0, 30), kafka.admin()
-        admin.delete_records([place])[place].result(20)
+        admin.delete_records([place])[place].result(60)
         rewound = await watched.status("fault-rewound", "rewound")
         assert "from 90 to 40" in rewound["evidence"]
         lost = await watched.status("fault-lost", "lost")

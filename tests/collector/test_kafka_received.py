@@ -48,7 +48,7 @@ def _rows(made: Collector, columns: str, relation: str = "lag") -> list[tuple[An
 
 
 async def _until(ready: Callable[[], object], what: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < end, what()
         await asyncio.sleep(0.05)

@@ -19,6 +19,7 @@ from headwater_collector.store import Store, append_spans
 from kafka_harness import KafkaBroker
 from kafka_stretched import Stretched, Traffic, commit_as, joined
 from kafka_watching import commit, member
+from store_helpers import open_store
 
 pytestmark = pytest.mark.kafka
 
@@ -82,7 +83,7 @@ def run(watch: Stretched, kafka: KafkaBroker, members: dict[str, Consumer]) -> N
         commit_as(members["burst"], "scn-burst", {0: 6 * (poll + 1) + 194 * max(0, poll - POLLS + 4)})
         if poll % 6 == 5:
             place = TopicPartition("scn-slow", 0, 60 * (poll + 1))
-            admin.delete_records([place])[place].result(20)
+            admin.delete_records([place])[place].result(60)
         if poll == POLLS - 4:
             commit(kafka.bootstrap, "g-jump", "scn-jump", {0: 60_000})
         if poll in (POLLS - 8, POLLS - 5):
@@ -112,7 +113,7 @@ class Asked:
 def asked(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     for name, partitions in TOPICS.items():
         kafka.create_topic(f"scn-{name}", partitions)
-    store = Store.open(tmp_path_factory.mktemp("scenarios") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("scenarios") / "headwater.duckdb")
     names = ("behind", "one", "slow", "skewed", "burst", "silent", "fine", "fine 2")
     wanted = [(f"g-{name.split()[0]}", f"scn-{name.split()[0]}", TOPICS[name.split()[0]]) for name in names]
     wanted = [(group, topic, 1 if topic == "scn-fine" else count) for group, topic, count in wanted]

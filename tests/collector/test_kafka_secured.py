@@ -38,7 +38,7 @@ def topic(kafka: KafkaBroker) -> str:
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
     admin = kafka.admin()
     upsertion = UserScramCredentialUpsertion("watcher", info, SECRET.encode())
-    admin.alter_user_scram_credentials([upsertion])["watcher"].result(20)
+    admin.alter_user_scram_credentials([upsertion])["watcher"].result(60)
     name = kafka.create_topic("secured-orders", 1)
     produce(kafka.bootstrap, name, ["x"] * 10)
     commit(kafka.bootstrap, "secured-group", name, {0: 4})
@@ -80,7 +80,7 @@ def forbidden(kafka: KafkaBroker, topic: str) -> Iterator[AclBinding]:
     admin = kafka.admin()
     yield AclBinding(*place, AclOperation.DESCRIBE, AclPermissionType.DENY)
     every = AclBindingFilter(*place, AclOperation.ANY, AclPermissionType.ANY)
-    admin.delete_acls([every])[every].result(20)
+    admin.delete_acls([every])[every].result(60)
 
 
 async def test_a_group_that_may_not_be_seen_leaves_and_the_others_stay(
@@ -89,7 +89,7 @@ async def test_a_group_that_may_not_be_seen_leaves_and_the_others_stay(
     async with watching(tmp_path / "s.duckdb", kafka.bootstrap) as watched:
         await watched.status("secured-hidden", "stopped")
         admin = kafka.admin()
-        await asyncio.to_thread(lambda: admin.create_acls([forbidden])[forbidden].result(20))
+        await asyncio.to_thread(lambda: admin.create_acls([forbidden])[forbidden].result(60))
 
         def hidden() -> bool:
             rows = watched.rows("lag_now", consumer_group="secured-hidden")

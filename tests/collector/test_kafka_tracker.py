@@ -19,7 +19,8 @@ from headwater_collector.kafka.sent_times import sent_times
 from headwater_collector.kafka.snapshot import GroupSeen, Member, Partition, Snapshot
 from headwater_collector.kafka.tracker import Tracker
 from headwater_collector.records import LogPosition
-from headwater_collector.store import Store, append_spans
+from headwater_collector.store import append_spans
+from store_helpers import open_store
 
 NOW = 1_795_000_000.0
 POLL = 5.0
@@ -153,7 +154,7 @@ def test_members_are_told_apart() -> None:
 
 
 def test_a_restart_remembers_lives_and_ends(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "s.duckdb")
+    store = open_store(tmp_path / "s.duckdb")
     config = ClusterConfig("main", "b:9092")
     base = time.time() - 100
     tracker = Tracker(POLL)
@@ -198,7 +199,7 @@ def test_where_records_may_not_be_read_spans_tell_the_lag_time(tmp_path: Path) -
         ("shop", a_send("orders", 0, offset, start_ns=int((now - ago) * 1e9), ms=0, cluster="c-1"))
         for offset, ago in ((5, 60), (8, 40), (9, 30), (9, 29))
     ]
-    store = Store.open(tmp_path / "s.duckdb")
+    store = open_store(tmp_path / "s.duckdb")
     store.write(lambda w: append_spans(w, told.batch_of(sends, int(now * 1e9)), LogPosition(1, 0)))
     tracker = Tracker(POLL)
     ways = {"exactly": {0: 5}, "around": {0: 7}, "beyond": {0: 10}}

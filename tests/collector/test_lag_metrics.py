@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from api_helpers import POLLED, serving
-from headwater_collector.store import Store, Writer
+from headwater_collector.store import Writer
 from prometheus_text import Samples, parse
+from store_helpers import open_store
 
 MEMBER = {"member": 'id-"1"', "client": "worker", "host": "/10.0.0.7", "partitions": [["orders", 0]]}
 PLACE = {"cluster_name": "prod", "group": "payments", "topic": "orders"}
@@ -52,7 +53,7 @@ def _fill(writer: Writer) -> None:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samples]:
-    store = Store.open(tmp_path_factory.mktemp("lag") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("lag") / "headwater.duckdb")
     store.write(_fill)
     with serving(store) as url, urllib.request.urlopen(f"{url}/metrics") as answer:
         yield parse(answer.read().decode())[0]
@@ -106,7 +107,7 @@ def test_the_verdict_is_a_label(samples: Samples) -> None:
 
 def test_what_is_left_out_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headwater_collector.api.lag_metrics.MOST_ROWS", 2)
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     store.write(_fill)
     with serving(store) as url, urllib.request.urlopen(f"{url}/metrics") as answer:
         found = parse(answer.read().decode())[0]

@@ -24,7 +24,7 @@ from headwater_collector.log_segment import LogRecord, segment_numbers, segment_
 from headwater_collector.pipeline import Pipeline
 from headwater_collector.pipeline_bounds import PipelineBounds
 from headwater_collector.records import LogPosition
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 START = LogPosition(0, 0)
 
@@ -52,7 +52,7 @@ def append(log: AppendLog, body: bytes) -> TryLater | None:
         log.append(LogRecord(1, time.time_ns(), body), done)
     except TryLater as error:
         return error
-    assert told.wait(10)
+    assert told.wait(60)
     return answers[0]
 
 
@@ -116,7 +116,7 @@ class Stored:
     """Store, log and pipeline on one directory."""
 
     def __init__(self, directory: Path, **bounds: int) -> None:
-        self.store = Store.open(directory / "headwater.duckdb")
+        self.store = open_store(directory / "headwater.duckdb")
         self.log = AppendLog(directory / "log", LogBounds(**bounds))
         self.log.open(Pipeline.stored_position(self.store))
         small = PipelineBounds(checkpoint_bytes=500_000)

@@ -17,7 +17,8 @@ from headwater_collector.config import SERVE, from_settings
 from headwater_collector.masking import Masking, rules_of
 from headwater_collector.receivers.otlp_decode import Decoder, Kind, RawRequest
 from headwater_collector.records import LogPosition, SpanBatch
-from headwater_collector.store import Store, append_spans
+from headwater_collector.store import append_spans
+from store_helpers import open_store
 
 CARD = "4111111111111111"
 
@@ -103,7 +104,7 @@ def test_bytes_that_could_not_be_read_are_not_kept() -> None:
 
 
 def test_a_masked_batch_is_stored(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     batch = masked({"keys": ["user.*", "name"], "action": "hash"}, {"keys": "*.message", "action": "mask"})
     store.write(lambda writer: append_spans(writer, batch, LogPosition(1, 1)))
     assert store.read("select attributes ->> '$.\"exception.message\"' from span_events") == [("***",)]

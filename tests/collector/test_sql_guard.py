@@ -9,12 +9,12 @@ from headwater_analysis.errors import QueryRefused
 from headwater_analysis.guard.statement import FUNCTIONS
 from headwater_analysis.sql import PUBLIC_RELATIONS
 from headwater_collector.api.sql import SqlLimits, SqlRunner
-from headwater_collector.store.store import Store
+from store_helpers import open_store
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlRunner]:
-    store = Store.open(tmp_path_factory.mktemp("guard") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("guard") / "headwater.duckdb")
     yield SqlRunner(store, SqlLimits())
     store.close()
 
@@ -187,7 +187,7 @@ def test_nothing_of_what_was_refused_left_a_trace(runner: SqlRunner, tmp_path: P
 
 
 def test_the_list_of_functions_names_only_what_the_database_has(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     known = {name for (name,) in store.read("select function_name from duckdb_functions()")}
     store.close()
     window = set("row_number rank dense_rank percent_rank cume_dist ntile lag lead".split())

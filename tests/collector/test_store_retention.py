@@ -10,6 +10,7 @@ import pytest
 import store_helpers as told
 import store_stories as stories
 from headwater_collector.store import Retention, Store, retention, schema
+from store_helpers import open_store
 
 ARRIVED = datetime.fromtimestamp(told.START_NS / 1e9, UTC)
 
@@ -108,8 +109,8 @@ def test_when_room_is_short_what_is_worth_keeping_goes_last(tmp_path: Path) -> N
 
 def test_an_open_store_keeps_to_its_limits_by_itself_and_stops_with_it(tmp_path: Path) -> None:
     told.a_store(tmp_path, stories.chain()).close()
-    store = Store.open(tmp_path / "headwater.duckdb", retention=Retention(days=0))
+    store = open_store(tmp_path / "headwater.duckdb", retention=Retention(days=0))
     store.close()
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     assert store.read("select count(*) from spans") == [(0,)]
     store.close()

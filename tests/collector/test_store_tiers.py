@@ -10,6 +10,7 @@ import pytest
 
 from headwater_collector.store import Retention, Store, retention
 from headwater_collector.store.tiers import KEYS, Thinning
+from store_helpers import open_store
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 POLL = 5
@@ -18,7 +19,7 @@ POLL = 5
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Five days of polls of one group on two partitions."""
-    opened = Store.open(tmp_path_factory.mktemp("tiers") / "headwater.duckdb")
+    opened = open_store(tmp_path_factory.mktemp("tiers") / "headwater.duckdb")
     start = (NOW - timedelta(days=5)).replace(tzinfo=None)
     polls = f"from range(0, {5 * 86400 // POLL}) p(i), range(0, 2) parts(number)"
     at = f"?::timestamp + to_seconds(i * {POLL}) as sampled_at, 'c1' as cluster"
@@ -86,7 +87,7 @@ def test_a_second_look_removes_nothing_and_a_later_one_only_what_grew_old(store:
 
 
 def test_they_stay_as_long_as_what_is_worth_keeping(tmp_path: Path) -> None:
-    opened = Store.open(tmp_path / "headwater.duckdb")
+    opened = open_store(tmp_path / "headwater.duckdb")
     naive = NOW.replace(tzinfo=None)
     rows = [{"sampled_at": naive - timedelta(days=age)} for age in (1, 8, 27, 29)]
     opened.write(lambda writer: [writer.append(table, rows) for table in KEYS])

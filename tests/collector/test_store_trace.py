@@ -12,7 +12,7 @@ import pytest
 import store_helpers as told
 from builders import a_span
 from headwater_collector.store import Store
-from store_helpers import span, trace
+from store_helpers import open_store, span, trace
 
 ROW_GROUP = 122_880
 GROUPS = 4
@@ -29,7 +29,7 @@ KEPT = {
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Four row groups of strangers' spans, ten minutes each, and a trace in the hour between the second and third."""
-    opened = Store.open(tmp_path_factory.mktemp("trace") / "headwater.duckdb")
+    opened = open_store(tmp_path_factory.mktemp("trace") / "headwater.duckdb")
     for number in range(GROUPS):
         began = told.START_NS + (number - 2) * 600_000_000_000 + (number > 1) * 3_600_000_000_000
         opened.write(

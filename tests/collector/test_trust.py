@@ -89,7 +89,7 @@ def test_otlp_over_grpc_with_tls_needs_the_role(secured: Secured) -> None:
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
         with grpc.secure_channel(address, credentials) as channel:
             try:
-                channel.unary_unary(TRACES)(BODY, timeout=20, metadata=metadata)
+                channel.unary_unary(TRACES)(BODY, timeout=60, metadata=metadata)
             except grpc.RpcError as error:
                 return str(error.code().name)
         return "OK"

@@ -19,7 +19,7 @@ from headwater_collector.receivers.fast.decoder import FastDecoder
 from headwater_collector.receivers.otlp_decode import Kind, RawRequest
 from headwater_collector.records import LogPosition
 from headwater_collector.store import Store, append_spans
-from store_helpers import StoreSource, Told, link, process, send, span, trace, work
+from store_helpers import StoreSource, Told, link, open_store, process, send, span, trace, work
 
 HOUR_MS = 3_600_000.0
 HERE = ("orders", 0, 5)
@@ -182,7 +182,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory, fast: FastDecoder) -> Iterato
         one = spans.add()
         one.CopyFrom(linked if number <= HUB_LINKS else bare)
         one.span_id = number.to_bytes(8, "big")
-    store = Store.open(tmp_path_factory.mktemp("huge") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("huge") / "headwater.duckdb")
     raw = RawRequest(told.START_NS, Kind.HTTP_PROTOBUF, request.SerializeToString())
     batch = fast.decode([raw])[0]
     store.write(lambda writer: append_spans(writer, batch, LogPosition(1, 1)))

@@ -12,14 +12,14 @@ from headwater_analysis import sql
 from headwater_analysis.reference.examples import EXAMPLES
 from headwater_analysis.reference.questions import QUESTIONS
 from headwater_analysis.remote import RemoteSource
-from headwater_collector.store import Store
+from store_helpers import open_store
 
 WRITTEN = Path(__file__).parents[2] / "docs" / "sql.md"
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = Store.open(tmp_path_factory.mktemp("reference") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("reference") / "headwater.duckdb")
     with api.serving(store) as served:
         yield served
     store.close()

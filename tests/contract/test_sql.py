@@ -10,6 +10,7 @@ import pytest
 
 from headwater_analysis import sql
 from headwater_collector.store import Store, schema
+from store_helpers import open_store
 
 COLUMNS = {
     "spans": "trace_id span_id parent_span_id service name kind started_at ended_at duration_ms status "
@@ -129,7 +130,7 @@ MACROS = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    opened = Store.open(tmp_path_factory.mktemp("sql") / "headwater.duckdb")
+    opened = open_store(tmp_path_factory.mktemp("sql") / "headwater.duckdb")
     yield opened
     opened.close()
 
@@ -194,7 +195,7 @@ def test_strays_are_refused(tmp_path: Path, why: str, files: list[str], order: s
 
 
 def test_the_store_file_answers_in_stock_duckdb_without_headwater(tmp_path: Path) -> None:
-    Store.open(tmp_path / "headwater.duckdb").close()
+    open_store(tmp_path / "headwater.duckdb").close()
     (tmp_path / "headwater.duckdb").rename(tmp_path / "copied.duckdb")
     with duckdb.connect(str(tmp_path / "copied.duckdb"), read_only=True) as stock:
         for relation in [*COLUMNS, *MACROS]:

@@ -12,8 +12,8 @@ import pytest
 import api_helpers
 from api_helpers import headwater
 from dashboard_helpers import dashboard
-from headwater_collector.store import Store
 from headwater_dashboard.sign_in import SignIn
+from store_helpers import open_store
 
 HTML = {"Accept": "text/html"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -21,7 +21,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    store = Store.open(tmp_path_factory.mktemp("store") / "headwater.duckdb")
+    store = open_store(tmp_path_factory.mktemp("store") / "headwater.duckdb")
 
     def check(token: str) -> str | None:
         return None if token == "good" else "The collector does not know <this> token."
@@ -34,7 +34,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ask(
     address: str, method: str, path: str, body: str = "", **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    connection = http.client.HTTPConnection(address, timeout=20)
+    connection = http.client.HTTPConnection(address, timeout=60)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -108,7 +108,7 @@ def test_a_cookie_ends(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_beyond_this_machine_only_where_the_collector_asks_for_tokens(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "headwater.duckdb")
+    store = open_store(tmp_path / "headwater.duckdb")
     with api_helpers.serving(store) as api:
         done = headwater("dashboard", "--web=0.0.0.0:0", f"--collector={api}")
     store.close()

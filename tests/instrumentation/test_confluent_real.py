@@ -52,7 +52,7 @@ def test_all_spans_name_the_cluster(real: ConfluentRig, topic: str, kafka: Kafka
     polled(consumer, 3)
     consumer.commit(asynchronous=False)
     consumer.close()
-    found = kafka.admin().list_topics(timeout=10).cluster_id
+    found = kafka.admin().list_topics(timeout=60).cluster_id
     last = [real.spans(f"{name} {topic}")[-1] for name in ("send", "process", "commit")]
     assert [attributes(span)[names.CLUSTER_ID] for span in last] == [found] * 3
     assert not guard.errors

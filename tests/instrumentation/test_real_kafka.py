@@ -196,7 +196,7 @@ class denied:  # noqa: N801 - used like a function
 
     def __enter__(self) -> None:
         for done in self._admin.create_acls([AclBinding(*self._rule, AclPermissionType.DENY)]).values():
-            done.result(20)
+            done.result(60)
 
     def __exit__(self, *_: object) -> None:
         pass

@@ -238,7 +238,7 @@ if child == 0:
     os._exit(dict(guard.errors) == {"after": 1})
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=30, env=dict(os.environ))
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], timeout=60, env=dict(os.environ))
     assert done.returncode == 1
 
 

@@ -137,7 +137,7 @@ def test_a_demo_that_is_killed_leaves_no_service(tmp_path: Path) -> None:
     with running_demo(tmp_path, "--no-dashboard", "--seed=1") as demo:
         children = demo.until(lambda: children_of(demo.process.pid), "the services")
         demo.process.kill()
-        demo.process.communicate(timeout=10)
+        demo.process.communicate(timeout=60)
         wait_until(lambda: not [pid for pid in children if alive(pid)], "the end of the services", 20)
 
 

@@ -73,8 +73,8 @@ def end_of(kafka: KafkaBroker, topic: str) -> int:
     """Messages ever written to a topic."""
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "journey-looks"})
     try:
-        found = kafka.admin().list_topics(topic, timeout=10).topics[topic].partitions
-        return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in found)
+        found = kafka.admin().list_topics(topic, timeout=60).topics[topic].partitions
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=60)[1] for p in found)
     finally:
         consumer.close()
 
@@ -87,7 +87,7 @@ def messages_of(kafka: KafkaBroker, topic: str) -> list[tuple[int, int, dict[str
     found: list[tuple[int, int, dict[str, Any]]] = []
     try:
         expected = end_of(kafka, topic)
-        places = kafka.admin().list_topics(topic, timeout=10).topics[topic].partitions
+        places = kafka.admin().list_topics(topic, timeout=60).topics[topic].partitions
         consumer.assign([TopicPartition(topic, place, 0) for place in places])
         while len(found) < expected:
             message = consumer.poll(20)
@@ -233,7 +233,7 @@ async def test_the_terminal_shows_the_flow_the_lag_and_the_dead_letters(demo: De
 
             async def screen(*words: str) -> str:
                 """The screen as text, once it holds the words."""
-                end = time.monotonic() + 20
+                end = time.monotonic() + 60
                 while True:
                     await pilot.pause(0.1)
                     text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
@@ -277,7 +277,7 @@ def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
 ) -> None:
     def table(page: Page, label: str) -> list[dict[str, str]]:
         found = page.get_by_role("table", name=label, exact=True)
-        found.wait_for(timeout=30_000)
+        found.wait_for(timeout=120_000)
         names = found.locator("thead th").all_inner_texts()
         rows = found.locator("tbody tr").all()
         return [dict(zip(names, row.locator("td").all_inner_texts(), strict=True)) for row in rows]
@@ -289,7 +289,7 @@ def test_the_browser_shows_the_flow_the_lag_and_the_dead_letters(
             page.goto(f"http://{demo.addresses['web']}/flow/{good}")
             rows = page.get_by_role("treegrid").get_by_role("row")
             expect(rows.filter(has_text="notifications: process notifications")).to_have_count(
-                1, timeout=30_000
+                1, timeout=120_000
             )
             path = page.locator("#flow-path").inner_text().split(" → ")
             assert path[:3] == ["checkout", "orders", "payments"]

@@ -13,6 +13,7 @@ from headwater_collector.store import Store
 from headwater_tui.state import Location
 from headwater_tui.widgets.table import Table
 from headwater_tui.widgets.waterfall import Waterfall
+from store_helpers import open_store
 from tui_helpers import a_told_store, shown, terminal, text_of, until
 
 GOLDEN = Path(__file__).parent / "screens"
@@ -185,7 +186,7 @@ async def test_without_a_collector_the_last_picture_stays_and_says_so_until_it_i
 
 
 async def test_a_store_without_data_says_what_to_do(tmp_path: Path) -> None:
-    empty = Store.open(tmp_path / "empty.duckdb")
+    empty = open_store(tmp_path / "empty.duckdb")
     try:
         with api_helpers.serving(empty) as url:
             for place, words in (

@@ -83,4 +83,4 @@ def _links(blocker: Blocker) -> Iterator[tuple[str, str]]:
     if blocker.missing:
         yield "unknown", blocker.missing
     if chain.flow_id and chain.message_offset is not None:
-        yield "look at", f"headwater flow {chain.topic}@{chain.partition}:{chain.message_offset}"
+        yield "look at", f"headwater flow {fmt.place(chain.topic, chain.partition, chain.message_offset)}"

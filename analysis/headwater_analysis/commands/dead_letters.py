@@ -86,8 +86,8 @@ def _letters(source: Source, group: str, limit: int, as_json: bool) -> None:
             ("message", "origin", "time", "attempts", "error", "flow"),
             (
                 (
-                    f"{row.topic}@{row.partition}:{row.message_offset}",
-                    _origin(row),
+                    fmt.place(row.topic, row.partition, row.message_offset),
+                    question.origin(row),
                     when(row.record_time_ns),
                     fmt.count(row.attempts),
                     row.error_message or row.error_type or fmt.UNKNOWN,
@@ -105,8 +105,8 @@ def _one(source: Source, text: str, as_json: bool) -> None:
         print_json(row)
         return
     fields: list[tuple[str, object]] = [
-        ("message", f"{row.topic}@{row.partition}:{row.message_offset}"),
-        ("origin", _origin(row)),
+        ("message", fmt.place(row.topic, row.partition, row.message_offset)),
+        ("origin", question.origin(row)),
         ("group", row.origin_group),
         ("time", when(row.record_time_ns)),
         ("error", row.error_type),
@@ -120,11 +120,3 @@ def _one(source: Source, text: str, as_json: bool) -> None:
     ]
     fields += [("header", f"{header[0]}: {header[1]}") for header in row.headers or ()]
     print_fields(((name, fmt.UNKNOWN if value is None else str(value)) for name, value in fields), 14)
-
-
-def _origin(row: question.LetterRow) -> str:
-    if row.origin_topic is None:
-        return fmt.UNKNOWN
-    if row.origin_partition is None or row.origin_offset is None:
-        return row.origin_topic
-    return f"{row.origin_topic}@{row.origin_partition}:{row.origin_offset}"

@@ -92,7 +92,7 @@ def print_hops(detail: FlowDetail) -> None:
         return
     hops = sorted(detail.hops, key=lambda hop: (hop.started_ns, hop.span_id))
     columns: dict[str, Callable[[HopRow], str | Text]] = {
-        "message": lambda hop: f"{hop.topic}@{hop.partition}:{hop.message_offset}",
+        "message": lambda hop: fmt.place(hop.topic, hop.partition, hop.message_offset),
         "group": lambda hop: hop.consumer_group or "",
         "try": lambda hop: str(hop.attempt),
         "from": lambda hop: hop.producer_service or "?",

@@ -85,7 +85,7 @@ def entries(rows: Sequence[LedgerRow], now_ns: int, whole: bool = False) -> Iter
 
 
 def _short(row: LedgerRow) -> str:
-    return plain(f"{row.topic}@{row.partition}:{row.message_offset}").plain
+    return plain(fmt.place(row.topic, row.partition, row.message_offset)).plain
 
 
 def _says(row: LedgerRow) -> str:

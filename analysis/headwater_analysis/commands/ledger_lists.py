@@ -109,10 +109,10 @@ def _ordering(source: Source, asked: Asked) -> None:
             ("delivery", "group", "began", "place", "overtaken by", "key"),
             (
                 (
-                    f"{one.topic}@{one.partition}:{one.message_offset}",
+                    fmt.place(one.topic, one.partition, one.message_offset),
                     one.consumer_group or fmt.UNKNOWN,
                     when(one.started_ns),
-                    f"{one.origin_topic}@{one.origin_partition}:{one.origin_offset}",
+                    fmt.place(one.origin_topic, one.origin_partition, one.origin_offset),
                     str(one.overtaken_by_offset),
                     one.key_hash,
                 )

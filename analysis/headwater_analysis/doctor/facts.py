@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from headwater_analysis import format as fmt
 from headwater_analysis import ingest, lag
 from headwater_analysis.rows import select
 from headwater_analysis.source import Source
@@ -83,7 +84,7 @@ class ContextFacts:
         """Coordinates of an example, as people write them."""
         if example is None:
             return None
-        return f"{self.topic}@{example['partition']}:{example['message_offset']}"
+        return fmt.place(self.topic, example["partition"], example["message_offset"])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ draws lines of text. A lane belongs to a cause and ends at the last of its effec
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from headwater_analysis import format as fmt
 from headwater_analysis.flows import EdgeRow, FlowDetail, SpanRow
 
 NODES_AT_MOST = 400
@@ -118,7 +119,7 @@ def _found(detail: FlowDetail) -> tuple[dict[Key, Node], list[tuple[Key, Key, st
         sender, handler = _ends(edge)
         if edge.kind != "message" or sender not in spans or handler not in spans:
             continue
-        message = (*sender, f"{edge.topic}@{edge.partition}:{edge.message_offset}")
+        message = (*sender, fmt.place(edge.topic, edge.partition, edge.message_offset))
         if message not in nodes:
             sent = spans[sender]
             nodes[message] = Node(

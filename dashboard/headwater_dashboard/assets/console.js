@@ -40,7 +40,6 @@ window.__headwater = { waterfall: null };
         history.replaceState(history.state, '', url);
       };
       const axis = (wish) => {
-        setTimeout(() => set('axis-wish', { data: wish + ':' + Date.now() }), 0);
         const url = new URL(location.href); url.searchParams.set('axis', wish);
         history.replaceState(history.state, '', url);
       };

@@ -21,6 +21,7 @@ window.HeadwaterWaterfall = class {
   static get HEAD() { return 46; }
   load(data) {
     const before = this.data && this.rows.length ? this.data.id[this.rows[this.cursor]] : null;
+    if (!this.data) this.elastic = data.elastic;
     this.data = data;
     this.reflow();
     if (before) this.select(before, false); else this.draw();
@@ -56,7 +57,7 @@ window.HeadwaterWaterfall = class {
     else if (event.key === 'g' || event.key === 'Home') this.move(0);
     else if (event.key === 'G' || event.key === 'End') this.move(this.rows.length - 1);
     else if (event.key === 'z' || event.key === 'Enter') this.fold();
-    else if (event.key === 'e') this.onAxis(d.elastic ? 'linear' : 'elastic');
+    else if (event.key === 'e') this.otherAxis();
     else if (event.key === 'n' || event.key === 'N') {
       const way = event.key === 'n' ? 1 : -1;
       for (let at = this.cursor + way; at >= 0 && at < this.rows.length; at += way)
@@ -68,6 +69,21 @@ window.HeadwaterWaterfall = class {
     else if (event.key === 'l' || event.key === 'ArrowRight') this.pan(0.2);
     else return;
     event.preventDefault(); event.stopPropagation();
+  }
+  otherAxis() {
+    if (!this.data.gaps.length) return;
+    this.elastic = !this.elastic;
+    this.onAxis(this.elastic ? 'elastic' : 'linear');
+    this.draw();
+  }
+  // Where the axis shown has a share of the flow's time.
+  along(share) {
+    if (!this.elastic) return share;
+    const knots = this.data.knots;
+    let low = 0, high = knots.length - 1;
+    while (high - low > 1) { const mid = (low + high) >> 1; if (knots[mid][0] <= share) low = mid; else high = mid; }
+    const [a, x] = knots[low], [b, y] = knots[high];
+    return x + (y - x) * (share - a) / (b - a);
   }
   longestWait() {
     let best = -1, most = 0;
@@ -86,7 +102,7 @@ window.HeadwaterWaterfall = class {
     this.reflow(); this.draw();
   }
   zoom(factor) {
-    const i = this.rows[this.cursor] || 0, middle = (this.data.from[i] + this.data.to[i]) / 2;
+    const i = this.rows[this.cursor] || 0, middle = (this.along(this.data.from[i]) + this.along(this.data.to[i])) / 2;
     const half = Math.min((this.to - this.from) * factor, 1) / 2;
     this.view(middle - half, middle + half);
   }
@@ -108,7 +124,7 @@ window.HeadwaterWaterfall = class {
     const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
     this.place.focus();
     if (y < HeadwaterWaterfall.HEAD) {
-      if (this.data.gaps.length || !this.data.elastic) this.onAxis(this.data.elastic ? 'linear' : 'elastic');
+      this.otherAxis();
       return;
     }
     const at = this.top + Math.floor((y - HeadwaterWaterfall.HEAD) / HeadwaterWaterfall.ROW);
@@ -132,13 +148,13 @@ window.HeadwaterWaterfall = class {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue('--hw-' + name).trim();
-    const text = colour('text'), quiet = colour('quiet'), bad = colour('bad'), line = colour('line'), panel = colour('panel');
-    pen.fillStyle = colour('page'); pen.fillRect(0, 0, W, H);
+    const text = colour('text'), quiet = colour('quiet'), bad = colour('bad'), line = colour('line'), panel = colour('panel'), page = colour('page');
+    pen.fillStyle = page; pen.fillRect(0, 0, W, H);
     pen.font = '12px system-ui, sans-serif'; pen.textBaseline = 'middle';
-    const at = (share) => names + (W - names - 8) * (share - this.from) / (this.to - this.from);
+    const at = (share) => names + (W - names - 8) * (this.along(share) - this.from) / (this.to - this.from);
     this.overview(d, names, W, quiet, bad, panel, line);
     pen.save(); pen.beginPath(); pen.rect(names, 0, W - names, H); pen.clip();
-    for (const gap of d.gaps) {
+    for (const gap of this.elastic ? d.gaps : []) {
       const x = at(gap.from), w = at(gap.to) - x;
       pen.fillStyle = panel; pen.fillRect(x, HEAD - 18, w, H);
       pen.fillStyle = quiet; pen.textAlign = 'center'; pen.fillText('≈ ' + gap.text, x + w / 2, HEAD - 9, Math.max(w, 60)); pen.textAlign = 'left';
@@ -153,26 +169,42 @@ window.HeadwaterWaterfall = class {
       if (position === this.cursor) { pen.fillStyle = line; pen.fillRect(0, y, W, ROW); }
       this.name(d, i, middle, names, text, quiet, bad);
       pen.save(); pen.beginPath(); pen.rect(names, y, W - names, ROW); pen.clip();
-      let label = ' ' + d.duration[i];
+      let label = ' ' + d.duration[i], shorter = label, first = Infinity;
       for (const wait of d.waits[i]) {
         const a = at(wait.from), b = Math.max(at(wait.to), a + 2);
         pen.strokeStyle = quiet; pen.lineWidth = wait.kind === 'backoff' ? 2 : 1.5;
         pen.setLineDash(wait.kind === 'backoff' ? [2, 5] : [4, 3]);
         pen.beginPath(); pen.moveTo(a, middle); pen.lineTo(b, middle); pen.stroke(); pen.setLineDash([]);
-        label += (wait.kind === 'backoff' ? ', back-off ' : ' after ') + wait.text;
+        const word = wait.kind === 'backoff' ? ', back-off ' : ' after ';
+        label += word + wait.text; shorter += word + wait.duration;
+        first = Math.min(first, a);
       }
       const x = at(d.from[i]), w = Math.max(2, at(d.to[i]) - x);
       pen.fillStyle = d.error[i] ? bad : d.colour[i]; pen.fillRect(x, y + 4, w, ROW - 8);
       pen.fillStyle = quiet;
-      const room = W - x - w - 8, needed = pen.measureText(label).width;
-      if (needed <= room || x - names < needed) pen.fillText(label, x + w + 3, middle);
-      else {
-        const first = d.waits[i].length ? Math.min(...d.waits[i].map((one) => at(one.from))) : x;
-        pen.textAlign = 'right'; pen.fillText(label, Math.min(first, x) - 4, middle); pen.textAlign = 'left';
+      // Right of the bar or left of its waits, as much as there is room for.
+      for (const words of [label, shorter, ' ' + d.duration[i]]) {
+        const needed = pen.measureText(words).width, left = Math.min(first, x) - 4;
+        const right = needed <= W - x - w - 8;
+        if (!right && needed > left - names) continue;
+        if (words === ' ' + d.duration[i]) this.onWaits(d.waits[i], at, middle, position === this.cursor ? line : page, quiet);
+        if (right) pen.fillText(words, x + w + 3, middle);
+        else { pen.textAlign = 'right'; pen.fillText(words, left, middle); pen.textAlign = 'left'; }
+        break;
       }
       pen.restore();
     }
     this.describe(d);
+  }
+  onWaits(waits, at, y, ground, ink) {
+    const pen = this.pen;
+    for (const wait of waits) {
+      const a = at(wait.from), b = at(wait.to), needed = pen.measureText(wait.text).width + 8;
+      if (needed > b - a - 16) continue;
+      const x = (a + b - needed) / 2;
+      pen.fillStyle = ground; pen.fillRect(x, y - 8, needed, 16);
+      pen.fillStyle = ink; pen.fillText(wait.text, x + 4, y);
+    }
   }
   name(d, i, y, names, text, quiet, bad) {
     const pen = this.pen, indent = 6 + Math.min(d.depth[i], 16) * 12;
@@ -193,13 +225,14 @@ window.HeadwaterWaterfall = class {
     pen.fillStyle = panel; pen.fillRect(names, 0, W - names, high);
     const step = Math.max(1, Math.floor(n / 2000));
     for (let i = 0; i < n; i += step) {
-      const x = names + (W - names - 8) * d.from[i], w = Math.max(1, (W - names - 8) * (d.to[i] - d.from[i]));
+      const from = this.along(d.from[i]), x = names + (W - names - 8) * from;
+      const w = Math.max(1, (W - names - 8) * (this.along(d.to[i]) - from));
       pen.fillStyle = d.error[i] ? bad : d.colour[i];
       pen.fillRect(x, i / n * high, w, Math.max(1, high / n));
     }
     pen.strokeStyle = quiet; pen.lineWidth = 1;
     pen.strokeRect(names + (W - names - 8) * this.from, 0.5, (W - names - 8) * (this.to - this.from), high - 1);
-    pen.fillStyle = quiet; pen.fillText(`${n} spans` + (d.elastic ? ', idle time folded' : ''), 6, 12);
+    pen.fillStyle = quiet; pen.fillText(`${n} spans` + (this.elastic ? ', idle time folded' : ''), 6, 12);
   }
   describe(d) {
     // The canvas is a picture; these rows are what a screen reader finds.

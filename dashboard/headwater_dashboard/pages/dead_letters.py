@@ -59,7 +59,7 @@ def content(source: Source, rest: tuple[str, ...], query: dict[str, str]) -> Any
                 ("message", "origin", "when", "attempts", "says", "flow"),
                 (
                     (
-                        link(f"{row.topic}@{row.partition}:{row.message_offset}", _place(row)),
+                        link(fmt.place(row.topic, row.partition, row.message_offset), _place(row)),
                         dead_letters.origin(row),
                         fmt.age(row.record_time_ns, now),
                         fmt.count(row.attempts),
@@ -79,7 +79,7 @@ def _one(row: LetterRow) -> Any:
     kept = row.value is not None or row.headers is not None
     return html.Div(
         [
-            html.H2(f"{row.topic}@{row.partition}:{row.message_offset}"),
+            html.H2(fmt.place(row.topic, row.partition, row.message_offset)),
             facts(
                 [
                     ("origin", dead_letters.origin(row)),

@@ -15,13 +15,18 @@ TITLE = "Flow"
 
 
 def columns(detail: flows.FlowDetail, elastic: bool | None) -> dict[str, Any]:
-    """The waterfall's rows as columns of plain values; places are shares of the axis, 0 to 1."""
-    axis = axis_for(detail, elastic)
+    """The waterfall's rows as columns of plain values; places are shares of the flow's time, 0 to 1.
+
+    ``knots`` pairs places with where the elastic axis has them; between two it is even. The browser folds and opens
+    idle time by them alone.
+    """
+    folded = axis_for(detail, True)
     shown = waterfall(detail)
-    place = axis.position
+    place = axis_for(detail, False).position
     return {
         "flow": detail.flow.flow_id,
-        "elastic": bool(axis.gaps),
+        "elastic": bool(axis_for(detail, elastic).gaps),
+        "knots": [[place(ns), at] for ns, at in zip(folded.times, folded.places, strict=True)],
         "trace": [row.span.trace_id for row in shown],
         "id": [row.span.span_id for row in shown],
         "name": [row.span.name for row in shown],
@@ -43,6 +48,7 @@ def columns(detail: flows.FlowDetail, elastic: bool | None) -> dict[str, Any]:
                     "from": place(wait.from_ns),
                     "to": place(wait.to_ns),
                     "ms": wait.duration_ms,
+                    "duration": fmt.duration_ms(wait.duration_ms),
                     "text": f"{fmt.duration_ms(wait.duration_ms)} in {wait.topic}"
                     + (f" · {wait.consumer_group}" if wait.consumer_group else ""),
                 }
@@ -51,8 +57,12 @@ def columns(detail: flows.FlowDetail, elastic: bool | None) -> dict[str, Any]:
             for row in shown
         ],
         "gaps": [
-            {"from": gap.x0, "to": gap.x1, "text": fmt.duration_ms((gap.to_ns - gap.from_ns) / 1e6)}
-            for gap in axis.gaps
+            {
+                "from": place(gap.from_ns),
+                "to": place(gap.to_ns),
+                "text": fmt.duration_ms((gap.to_ns - gap.from_ns) / 1e6),
+            }
+            for gap in folded.gaps
         ],
     }
 
@@ -140,7 +150,7 @@ def span_panel(source: Source, trace_id: str, span_id: str) -> Any:
     span = found[0] if found else {}
     message = None
     if span.get("message_offset") is not None:
-        message = f"{span['topic']}@{span['partition']}:{span['message_offset']}"
+        message = fmt.place(span["topic"], span["partition"], span["message_offset"])
     return html.Div(
         [
             html.H3([f"{span.get('service')}: {span.get('name')} ", status(span.get("status"))]),

@@ -64,7 +64,7 @@ class DeadLettersView(View):
         return [
             Column("origin", 20, dead_letters.origin),
             Column(
-                "message", 20, lambda row: f"{row.topic}@{row.partition}:{row.message_offset}", priority=2
+                "message", 20, lambda row: fmt.place(row.topic, row.partition, row.message_offset), priority=2
             ),
             Column("tries", 5, lambda row: fmt.count(row.attempts), right=True, priority=3),
             Column("says", 0, lambda row: row.error_message or row.error_type or "", priority=4),
@@ -151,7 +151,7 @@ class DeadLettersView(View):
         text = Text()
         quiet = palette.tone("quiet", self.app.current_theme.dark)
         for name, value in (
-            ("message", f"{row.topic}@{row.partition}:{row.message_offset}"),
+            ("message", fmt.place(row.topic, row.partition, row.message_offset)),
             ("origin", dead_letters.origin(row)),
             ("group", row.origin_group),
             ("error", row.error_type),

@@ -123,7 +123,7 @@ class FlowView(View):
         text.append(f"  {span.kind}  {fmt.duration_ms(span.duration_ms)}\n")
         lines: list[tuple[str, object]] = []
         if span.topic is not None and span.partition is not None and span.message_offset is not None:
-            lines.append(("message", f"{span.topic}@{span.partition}:{span.message_offset}"))
+            lines.append(("message", fmt.place(span.topic, span.partition, span.message_offset)))
         for wait in row.waits:
             word = "waited" if wait.kind == "wait" else "back-off"
             more = f" ({wait.messages} messages)" if wait.messages > 1 else ""
