@@ -113,9 +113,9 @@ def fill(store: Store, spans: int, seed: int, summaries: bool = True) -> dict[st
     cpu, done, longest, since = 0.0, 0, 0.0, 0
     large: records.SpanBatch | None = None
     for number, batch in enumerate(batches(spans, seed)):
-        if large is None and done >= spans // 2:
-            began = int(batch.spans["started_at"].cast(pa.int64())[0].as_py())
-            large = replace(batch, spans=large_flow(began, random.Random(seed)))
+        if large is None and done + batch.spans.num_rows > spans // 2:
+            first = int(batch.spans["started_at"].cast(pa.int64())[0].as_py())
+            large = replace(batch, spans=large_flow(first, random.Random(seed)))
             _append(store, large, records.LogPosition(1, number), summaries)
         before, began = time.process_time(), time.perf_counter()
         _append(store, batch, records.LogPosition(1, number), summaries)
