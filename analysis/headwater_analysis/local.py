@@ -77,7 +77,7 @@ class LocalSource:
             cursor = self._root.cursor()
         try:
             self._guard.check_on(cursor.execute, sql)
-            flows = in_sql.flows_named(cursor.execute, sql, params)
+            flows = in_sql.flows_asked(cursor.execute, sql, params)
             if flows:
                 cursor.register(in_sql.ROWS, in_sql.rows_of(self, flows))
             cursor.execute(sql, list(params))

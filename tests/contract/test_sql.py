@@ -93,6 +93,11 @@ MACROS = {
     "flow_hops('x')": COLUMNS["hops"],
     "flow_runs('x')": "run span_id started_at ended_at total_ms wait_ms work_ms backoff_ms spans messages errors "
     "dead_letters",
+    "newest_spans(20)": COLUMNS["spans"],
+    "flows_between('2026-01-01'::timestamp, null)": COLUMNS["flows"],
+    "newest_flows('2026-01-01'::timestamp, null, 20)": COLUMNS["flows"],
+    "flows_named(['x'])": COLUMNS["flows"],
+    "pathways_between('2026-01-01'::timestamp, null)": COLUMNS["pathways"],
     "flow_of('x')": "flow_id matched",
     "flow_critical_path('x')": "flow_id run run_kind place kind started_at ended_at duration_ms share service "
     "operation topic consumer_group partition message_offset attempt trace_id span_id skewed",

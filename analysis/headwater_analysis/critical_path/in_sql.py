@@ -41,7 +41,7 @@ class TooLarge(QueryFailed):
 
 def bounded_path(source: Source, flow_id: str, most: int) -> CriticalPath | None:
     """The critical path of a flow of moderate size, None where no such flow is stored; raises TooLarge."""
-    counted = source.query("select spans from flows where flow_id = ?", [flow_id]).rows
+    counted = source.query("select spans from flows_named([?])", [flow_id]).rows
     if not counted:
         return None
     if counted[0][0] > most:
@@ -52,7 +52,7 @@ def bounded_path(source: Source, flow_id: str, most: int) -> CriticalPath | None
     return path_of_flow(source, flow_id)
 
 
-def flows_named(execute: Callable[..., Any], statement: str, params: Sequence[object]) -> tuple[str, ...]:
+def flows_asked(execute: Callable[..., Any], statement: str, params: Sequence[object]) -> tuple[str, ...]:
     """The flows whose paths a statement that was checked asks for; raises QueryRefused.
 
     ``execute`` runs a statement on the database whose parser reads it.

@@ -57,7 +57,7 @@ def critical_path(runner: SqlRunner, anything: str) -> bytes:
 
 def run(runner: SqlRunner, statement: str, params: Sequence[object], question: Question) -> Table:
     """The answer to a statement, which may ask for critical paths; raises what the runner raises, or TooLarge."""
-    flows = runner.flows_named(statement, params)
+    flows = runner.flows_asked(statement, params)
     # Counted before the statement takes its place: counting asks questions of its own.
     counted = in_sql.rows_of(StoreSource(runner), flows) if flows else None
     return runner.run(statement, params, question, counted)

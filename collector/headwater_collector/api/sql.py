@@ -100,13 +100,13 @@ class SqlRunner:
         self._running: set[Question] = set()
         self._stopped = False
 
-    def flows_named(self, statement: str, params: Sequence[object]) -> tuple[str, ...]:
+    def flows_asked(self, statement: str, params: Sequence[object]) -> tuple[str, ...]:
         """The flows whose critical paths a statement asks for; raises QueryRefused."""
         if in_sql.MACRO not in statement.lower():
             return ()
         with self._cursor() as cursor:
             self._checked(cursor, statement)
-            return in_sql.flows_named(cursor.execute, statement, params)
+            return in_sql.flows_asked(cursor.execute, statement, params)
 
     def run(
         self,
