@@ -194,7 +194,39 @@ def replays() -> list[Told]:
     ]  # fmt: skip
 
 
+def copies() -> list[Told]:
+    """An event sent again by somebody who tells nothing but its id, then through a retry topic that nobody watches."""
+    event = {"headwater.event.id": "e1"}
+    return [
+        send("shop", "A", "send orders", ORDERS, 0, 10, attributes=event),
+        process("pay", "A", "pay", ORDERS, 20, 10, "send orders", attributes=event),
+        send("redrive", "B", "send again", OTHER_ORDERS, 100, 10, attributes=event),
+        process("pay", "B", "pay again", OTHER_ORDERS, 120, 10, "send again", attributes=event),
+        process("pay", "C", "pay at last", RETRY, 200, 10, attributes=event),
+        work("pay", "C", "charge", 202, 5, "pay at last"),
+        process("mail", "M", "mail orders", ORDERS, 30, 10, attributes=event),
+        send("bridge", "P", "send payments", PAYMENTS, 300, 5, attributes=event),
+        send("shop", "L", "send linked", THIRD_ORDERS, 400, 5, attributes=event, links=[link("B", "send again")]),
+    ]  # fmt: skip
+
+
+def worn_out_event() -> list[Told]:
+    """An id that stands on one message more than copies explain; without the last, all would be one flow."""
+    event = {"headwater.event.id": "the same"}
+    looped = [
+        send("shop", "A", f"send {n}", ("orders", 0, n), n * 10, 5, "loop", attributes=event)
+        for n in range(18)
+    ]
+    return [
+        work("shop", "A", "loop", 0, 200),
+        *looped,
+        send("shop", "B", "send 18", ("orders", 1, 0), 300, 5, attributes=event),
+        send("shop", "C", "send 19", ("orders", 1, 1), 310, 5, attributes=event),
+        send("shop", "D", "send 20", ("orders", 1, 2), 320, 5, attributes=event),
+    ]
+
+
 STORIES = (
     chain, two_groups, retries_and_dead_letter, batch, consumer_loop, linked_only, circle, orphan, transactions,
-    replays, batch_without_headers,
+    replays, batch_without_headers, copies, worn_out_event,
 )  # fmt: skip

@@ -14,6 +14,7 @@ SENDS = ("send", "publish", "create")
 """Operations of a span that sends."""
 LINKS_SHOWN = 200
 """Spans that link to one, of which a side panel tells."""
+HOUR_NS = 3_600_000_000_000
 SORTS = ("started", "total", "wait", "work", "spans", "errors", "dead_letters")
 """What a list of flows can be sorted by; the largest or newest stands first."""
 
@@ -178,23 +179,39 @@ def list_flows(
 
     Raises FilterError (a UsageError) when the filter cannot be read.
     """
-    in_window, window_params = window.where("started_at")
+    relation, in_window = window.flows()
     condition = compile_filter(q)
-    order = _SORT_COLUMNS.get(sort, sort if sort in SORTS else "started_at")
-    where = f"from flows where {in_window} and {condition.sql}"
-    params = [*window_params, *condition.params]
-    direction = "asc" if ascending else "desc"
-    rows = select(
-        source, FlowRow, f"{where} order by {order} {direction} nulls last, flow_id limit ?", [*params, limit]
-    )
-    if len(rows) < limit:
-        total = len(rows)
+    where = f"from {relation} where {condition.sql}"
+    params = [*in_window, *condition.params]
+    column = _SORT_COLUMNS.get(sort, sort if sort in SORTS else "started_at")
+    order = f"order by {column} {'asc' if ascending else 'desc'} nulls last, flow_id"
+    if in_window and condition.sql == "true" and column == "started_at" and not ascending:
+        newest_flows = f"from newest_flows(make_timestamp_ns(?), make_timestamp_ns(?), ?) {order}"
+        rows = select(source, FlowRow, newest_flows, [*in_window, limit])
     else:
+        # Which they are before what they are: columns that neither filter nor order asks for are costly.
+        ids = source.query(f"select flow_id {where} {order} limit ?", [*params, limit]).rows
+        rows = select(source, FlowRow, f"from flows_named(?) {order}", [[flow_id for (flow_id,) in ids]])
+    counted = f"select count(*), epoch_ns(max(started_at)) from {relation}"
+    unfiltered, newest = source.query(counted, in_window).rows[0]
+    total = len(rows)
+    if total >= limit:
         total = source.query(f"select count(*) {where}", params).rows[0][0]
-    counted = source.query(
-        f"select count(*) filter (where {in_window}), epoch_ns(max(started_at)) from flows", window_params
-    ).rows[0]
-    return FlowList(rows, total, counted[0], counted[1])
+    if newest is None or window.to_ns is not None:
+        newest = _newest(source)
+    return FlowList(rows, total, unfiltered, newest)
+
+
+def _newest(source: Source) -> int | None:
+    """Start of the newest flow: looked for in the last hour in which spans began, and only then among all."""
+    [(last,)] = source.query("select epoch_ns(max(started_at)) from spans").rows
+    if last is None:
+        return None
+    asked = "select epoch_ns(max(started_at)) from newest_flows(make_timestamp_ns(?), null, 1)"
+    newest: int | None = source.query(asked, [last - HOUR_NS]).rows[0][0]
+    if newest is None:
+        newest = source.query("select epoch_ns(max(last_seen)) from pathways").rows[0][0]
+    return newest
 
 
 def resolve(source: Source, anything: str) -> str:
@@ -215,7 +232,7 @@ def resolve(source: Source, anything: str) -> str:
 def load_flow(source: Source, anything: str) -> FlowDetail:
     """One flow with its spans, edges and hops, found by any of the names that ``resolve`` takes."""
     flow_id = resolve(source, anything)
-    flows = select(source, FlowRow, "from flows where flow_id = ?", [flow_id])
+    flows = select(source, FlowRow, "from flows_named([?])", [flow_id])
     if not flows:
         raise NotFound(f"The flow {flow_id} is no longer stored.")
     spans = select(

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from .critical_path import in_sql
 from .errors import Unavailable
 from .guard.statement import SqlGuard
 from .json_values import column_values
@@ -18,7 +19,7 @@ from .sql_errors import translated
 
 ROW_LIMIT = 100_000
 """As many rows as the collector gives to a screen; Arrow is given whole."""
-STORE_VERSION = 3
+STORE_VERSION = 4
 """The highest schema version of a store whose views mean what this headwater expects."""
 
 
@@ -76,6 +77,9 @@ class LocalSource:
             cursor = self._root.cursor()
         try:
             self._guard.check_on(cursor.execute, sql)
+            flows = in_sql.flows_asked(cursor.execute, sql, params)
+            if flows:
+                cursor.register(in_sql.ROWS, in_sql.rows_of(self, flows))
             cursor.execute(sql, list(params))
             types = tuple(str(column[1]) for column in cursor.description or ())
             reader = cursor.to_arrow_reader(2_048)

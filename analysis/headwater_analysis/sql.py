@@ -37,9 +37,10 @@ PUBLIC_RELATIONS: tuple[str, ...] = (
 """Relations that a question may name; stable, documented column by column."""
 
 PUBLIC_TABLE_MACROS: tuple[str, ...] = (
-    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_runs", "flow_of", "spans_of_flows",
+    "newest_spans", "flows_between", "newest_flows", "flows_named", "pathways_between",
+    "trace", "flow_spans", "flow_edges", "flow_hops", "flow_runs", "flow_of", "flow_critical_path", "spans_of_flows",
     "lag_history",
-    "service_coverage", "messaging_coverage", "context_coverage", "kafka_activity", "ledger_since",
+    "service_coverage", "messaging_coverage", "context_coverage", "kafka_activity", "repeated_events", "ledger_since",
     "ledger_between", "learned_limits_since", "learned_successors_since", "out_of_order_since",
     "compensations_since", "message_counts", "hot_keys_since", "rebalances_since",
 )  # fmt: skip

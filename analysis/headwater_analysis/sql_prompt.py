@@ -30,7 +30,7 @@ SQL = Command(
     "Times are UTC; ago(interval 15 minutes) is now less that much.",
     (
         'headwater sql "select service, count(*) from spans group by all"',
-        'headwater sql "from flows where started_at > ago(interval 1 hour) and errors > 0" --format json',
+        'headwater sql "from flows_between(ago(interval 1 hour), null) where errors > 0" --format json',
         'headwater sql "from hops" --format parquet > hops.parquet',
         "headwater sql --store data/headwater.duckdb",
         "headwater sql --reference",

@@ -60,6 +60,12 @@ class Window:
                 params.append(bound)
         return " and ".join(terms) or "true", params
 
+    def flows(self) -> tuple[str, list[object]]:
+        """The relation of the flows that began in it, and its parameters; none where it is open on both sides."""
+        if self.from_ns is None and self.to_ns is None:
+            return "flows", []
+        return "flows_between(make_timestamp_ns(?), make_timestamp_ns(?))", [self.from_ns, self.to_ns]
+
 
 def _moment(text: str, now_ns: int) -> int:
     if text == "now":

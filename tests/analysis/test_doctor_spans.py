@@ -55,6 +55,27 @@ def test_an_attribute_that_is_missing(patient: Patient, attribute: str, severity
     assert finding["mend"]
 
 
+def test_an_event_id_that_stands_on_too_many_messages(patient: Patient) -> None:
+    constant = {"headwater.event.id": "the same"}
+    patient.tell(
+        Part("checkout", sends(21, attributes=constant)), Part("payments", processes("payments", 21))
+    )
+    finding = patient.diagnosis().the("event_id_repeated")
+    assert (finding["severity"], finding["who"], finding["count"]) == ("hint", "orders", 21)
+    assert (
+        "1 event id on orders (such as the same, sent by checkout) stands on more than 20 messages"
+        in finding["evidence"]
+    )
+
+
+def test_an_event_id_on_a_message_and_its_copies_is_no_finding(patient: Patient) -> None:
+    patient.tell(
+        Part("checkout", sends(20, attributes={"headwater.event.id": "e1"})),
+        Part("payments", processes("payments", 20)),
+    )
+    assert patient.diagnosis().findings == []
+
+
 def test_sends_that_failed_and_batches_need_no_offset(patient: Patient) -> None:
     failed = without(sends(error="KafkaTimeoutError"), "messaging.kafka.offset")
     batch = without(sends(attributes={"messaging.batch.message_count": 9}), "messaging.kafka.offset")

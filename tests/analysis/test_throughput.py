@@ -114,4 +114,19 @@ def test_the_command_draws_it(store: Store) -> None:
         without = api.headwater("pathway", "--throughput", "--collector", url)
     assert drawn.returncode == 0 and "waiting begins to grow here" in drawn.stdout.decode()
     assert json.loads(printed.stdout)["knee"]["rate"] > 0
+    assert max(len(line) for line in drawn.stdout.decode().splitlines() if "█" in line) <= 100
     assert without.returncode == 2 and b"--throughput needs the id" in without.stderr
+
+
+def test_the_command_for_queues_draws_a_groups(store: Store) -> None:
+    with api.serving(store) as url:
+        asked = ("queues", "--throughput", "--last", "9999d", "--collector", url)
+        drawn = api.headwater(*asked, "--group", "pay", "--topic", "orders")
+        printed = api.headwater(*asked, "--group", "pay", "--json")
+        nobody, without = api.headwater(*asked, "--group", "nobody"), api.headwater(*asked)
+    assert drawn.stdout.decode().startswith("group pay on orders\n")
+    assert "waiting begins to grow here" in drawn.stdout.decode()
+    answer = json.loads(printed.stdout)
+    assert (answer["consumer_group"], answer["topic"]) == ("pay", None) and answer["knee"]["rate"] > 0
+    assert nobody.returncode != 0 and b"The group nobody has no messages in this time" in nobody.stderr
+    assert without.returncode == 2 and b"--throughput needs --group" in without.stderr

@@ -40,6 +40,7 @@ class Drawn:
     start: int
     error: bool
     said: str | None
+    event: str | None
 
     @property
     def name(self) -> str:
@@ -61,6 +62,8 @@ class Drawn:
             }  # fmt: skip
         if self.kind == "process" and self.group:
             attributes["messaging.consumer.group.name"] = self.group
+        if self.event and self.kind != "work":
+            attributes["headwater.event.id"] = self.event
         if self.said:
             attributes[self.said] = f"{self.topic}:0:{(self.offset + 1) % 3}"
         parent = None if self.parent is None else all_of_them[self.parent].name
@@ -97,6 +100,7 @@ def stories(draw: st.DrawFn) -> list[Drawn]:
                 start=draw(st.integers(0, 200)),
                 error=draw(st.booleans()),
                 said=draw(st.sampled_from((None, None, "headwater.cause", "headwater.origin"))),
+                event=draw(st.sampled_from((None, "e1", "e2"))),
             )
         )
     return found

@@ -65,6 +65,21 @@ def test_flows_with_errors_dead_letters_and_slow_ones_stay_longer(tmp_path: Path
     store.close()
 
 
+def test_what_was_sent_again_stays_when_the_first_run_has_gone(tmp_path: Path) -> None:
+    spans = stories.replays()
+    store = told.a_store(tmp_path, spans[:3], spans[3:])
+    limits = Retention(days=1, notable_days=1)
+    assert retention.apply(store, limits, ARRIVED + timedelta(days=1, milliseconds=500)) == 3
+    asked = "select flow_id, entry_name, spans, total_ms, orphan, replays from flows"
+    assert store.read(asked) == [(told.trace("A"), "send again", 4, 45.0, True, 1)]
+    told.fill(store, [told.work("pay", "R", "charge", 1025, 5, "try again")])
+    assert store.read(asked) == [(told.trace("A"), "send again", 5, 45.0, True, 1)]
+    runs = "select run, span_id, spans from flow_runs(?) order by run"
+    assert store.read(runs, [told.trace("A")]) == [(0, None, 5), (1, told.span("try at last"), 1)]
+    assert store.read("select flow_id from flow_of(?)", [told.span("ship")]) == [(told.trace("A"),)]
+    store.close()
+
+
 def test_pathways_of_what_went_are_remembered_by_the_hour(tmp_path: Path) -> None:
     usual = [told.work("shop", f"t{n}", "checkout", n, 10 if n % 2 else 30) for n in range(20)]
     store = told.a_store(tmp_path, usual)

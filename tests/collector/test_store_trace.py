@@ -17,6 +17,14 @@ from store_helpers import open_store, span, trace
 ROW_GROUP = 122_880
 GROUPS = 4
 
+OF_ALL = "received_at, trace_id, started_at, ended_at"
+KEPT = {
+    "flow_parts": f"{OF_ALL}, id as flow_id, '' as boundary, false as shared, 1 as spans, 1 as working_spans",
+    "hop_rows": f"{OF_ALL}, span_id, 'process' as role, 'kept' as topic, 0 as partition, started_at as sent_at",
+    "cause_rows": "received_at, trace_id, span_id, 'message' as kind, id as cause_trace_id, span_id as cause_span_id",
+}
+"""What is kept of as many other traces, one row each, whose spans are not stored."""
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -33,6 +41,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
                 [began, number * ROW_GROUP, began, began, ROW_GROUP],
             )
         )
+        for table, columns in KEPT.items():
+            opened.write(
+                lambda writer, first=number * ROW_GROUP, began=began, table=table, columns=columns: (
+                    writer.execute(  # type: ignore[misc]
+                        f"insert into {table} by name select {columns} from (select began as received_at, "
+                        "began as started_at, began + interval 1 microsecond as ended_at, id as trace_id, "
+                        "left(id, 16) as span_id, * from (select make_timestamp_ns(? + x * 1000) as began, "
+                        "md5('kept ' || (x + ?)) as id from range(?) t(x)))",
+                        [began, first, ROW_GROUP],
+                    )
+                )
+            )
     told.fill(
         opened,
         [
@@ -117,13 +137,45 @@ def test_a_span_is_looked_for_once_and_between_two_times_where_they_are_given(st
     assert sum(rows_scanned(store, f"from {between}", span("late"))) < ROW_GROUP
 
 
-def rows_scanned(store: Store, question: str, of_trace: str) -> list[int]:
-    """Rows of span_rows that each scan of a question has read."""
+@pytest.mark.parametrize(
+    "question", ["flow_spans(?)", "spans_of_flows([?])", "flow_edges(?)", "flow_hops(?)"]
+)
+def test_hops_and_causes_of_a_flow_are_looked_for_only_where_its_times_are(
+    store: Store, question: str
+) -> None:
+    for table in ("hop_rows", "cause_rows"):
+        assert sum(rows_scanned(store, f"from {question}", trace("A"), of_table=table)) < ROW_GROUP
+
+
+def test_the_newest_flows_are_looked_for_once_among_all_of_their_parts(store: Store) -> None:
+    first, last = (f"make_timestamp_ns({told.at(ms)})" for ms in (0, 1000))
+    for question in (
+        f"select * from newest_flows({first}, {last}, 20) where flow_id = ?",
+        f"select flow_id, total_ms from flows_between({first}, {last}) where flow_id = ?",
+    ):
+        assert [row[0] for row in store.read(question, [trace("A")])] == [trace("A")]
+        read = [
+            rows
+            for rows in rows_scanned(store, question, trace("A"), of_table="flow_parts")
+            if rows > ROW_GROUP
+        ]
+        assert len(read) == 1, (question, read)
+
+
+def test_of_the_newest_spans_only_those_between_them_are_read_whole(store: Store) -> None:
+    first, last = (f"make_timestamp_ns({told.at(ms)})" for ms in (0, 1000))
+    question = f"from newest_spans(20, seen_since := {first}, seen_until := {last}) where trace_id = ?"
+    assert len(store.read(question, [trace("A")])) == 4
+    assert sum(rows_scanned(store, question, trace("A"))) < ROW_GROUP
+
+
+def rows_scanned(store: Store, question: str, of_trace: str, of_table: str = "span_rows") -> list[int]:
+    """Rows of a table that each scan of a question has read."""
     [(_, plan)] = store.read(f"explain (analyze, format json) {question}", [of_trace])
     found: list[int] = []
 
     def walk(node: dict[str, Any]) -> None:
-        if str(node.get("extra_info", {}).get("Table", "")).endswith("span_rows"):
+        if str(node.get("extra_info", {}).get("Table", "")).endswith(of_table):
             found.append(int(node["operator_rows_scanned"]))
         for child in node.get("children", []):
             walk(child)

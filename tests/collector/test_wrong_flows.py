@@ -159,6 +159,24 @@ def test_a_chain_of_messages_is_followed_to_the_bound_and_says_so(
     assert len(detail.spans) == HOPS + 1 and detail.cut == (("hops",) if length > HOPS else ())
 
 
+def test_a_chain_that_comes_backwards_and_is_touched_again_stays_one_flow(
+    filled: Callable[..., Store],
+) -> None:
+    length = 60
+    chain = [
+        work("s", f"T{n}", f"n{n}", n, 1, links=[link(f"T{n - 1}", f"n{n - 1}")] if n else [])
+        for n in range(length)
+    ]
+    store = filled(chain[40:], chain[20:40], chain[:20])
+    assert store.read("select flow_id, spans from flows") == [(trace("T0"), length)]
+    # Another cause ends in one of its traces, and one more span in another: what follows stays where it was.
+    told.fill(store, [work("s", "T30", "above", 29, 5, links=[link("X", "x")]), work("x", "X", "x", 0, 1)])
+    told.fill(store, [work("s", "T10", "beside", 12, 1, "n10")])
+    [first, other] = store.read("select flow_id, spans from flows order by spans desc")
+    assert (first, other) == ((trace("T0"), length + 1), (trace("X"), 2))
+    assert store.read("select flow_id from flow_of(?)", [span("n59")]) == [(trace("T0"),)]
+
+
 def test_what_comes_after_a_week_is_not_shown_and_that_is_said(filled: Callable[..., Store]) -> None:
     week = 7 * 24 * HOUR_MS
     store = filled(

@@ -93,7 +93,14 @@ MACROS = {
     "flow_hops('x')": COLUMNS["hops"],
     "flow_runs('x')": "run span_id started_at ended_at total_ms wait_ms work_ms backoff_ms spans messages errors "
     "dead_letters",
+    "newest_spans(20)": COLUMNS["spans"],
+    "flows_between('2026-01-01'::timestamp, null)": COLUMNS["flows"],
+    "newest_flows('2026-01-01'::timestamp, null, 20)": COLUMNS["flows"],
+    "flows_named(['x'])": COLUMNS["flows"],
+    "pathways_between('2026-01-01'::timestamp, null)": COLUMNS["pathways"],
     "flow_of('x')": "flow_id matched",
+    "flow_critical_path('x')": "flow_id run run_kind place kind started_at ended_at duration_ms share service "
+    "operation topic consumer_group partition message_offset attempt trace_id span_id skewed",
     "lag_history('g', 't', '2026-01-01'::timestamp)": "sampled_at partition lag lag_seconds committed "
     "end_offset",
     "service_coverage('2026-01-01'::timestamp)": "service spans trace_id without_instance sdk_language host "
@@ -120,6 +127,7 @@ MACROS = {
     "rebalances_since('2026-01-01'::timestamp)": COLUMNS["rebalances"],
     "kafka_activity('2026-01-01'::timestamp)": "cluster topic consumer_group moved polls first_at last_at "
     "clients hosts",
+    "repeated_events('2026-01-01'::timestamp)": "topic event_ids messages producer_service event_id example",
 }
 
 

@@ -95,12 +95,13 @@ class _Scope:
         self._budget = budget
         term, self._params = window.where("started_at")
         if budget.pathway is not None:
-            self._params = [*self._params, budget.pathway, budget.pathway]
+            relation, in_window = window.flows()
+            self._params = [*in_window, budget.pathway, budget.pathway]
             self._with = f"""with units as (
                 select flow_id, flow_id as unit, total_ms as total, wait_ms as wait, work_ms as work,
                     case when complete then total_ms end as convergence, status = 'error' as failed,
                     dead_letters, messages
-                from flows where {term} and (pathway_id = ? or concat(entry_service, ' ', entry_name) = ?)
+                from {relation} where pathway_id = ? or concat(entry_service, ' ', entry_name) = ?
             ), parts as (select h.*, h.flow_id as unit from hops h join units using (flow_id))"""
             return
         where, place = [term], ["true"]

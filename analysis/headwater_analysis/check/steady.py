@@ -120,13 +120,13 @@ def _judged(
 
 
 def _flows(source: Source, window: Window) -> dict[str, _Side]:
-    term, params = window.where("started_at")
+    relation, params = window.flows()
     span = _length_ns(window)
     rows: list[tuple[Any, ...]] = source.query(
         f"""with chosen as (
             select concat(entry_service, ' ', entry_name) as what, flow_id, total_ms, status,
                 least(((epoch_ns(started_at) - ?) * {BATCHES} // ?)::integer, {BATCHES - 1}) as batch
-            from flows where {term}
+            from {relation}
         ), counted as (select what, batch, count(*) as flows from chosen group by all)
         select what, count(*), count(*) filter (status = 'error'),
             list(total_ms order by md5(flow_id))[1:{SAMPLE_AT_MOST}],

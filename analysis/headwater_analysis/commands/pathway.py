@@ -11,12 +11,12 @@ from headwater_analysis.critical_path.what_if import KEYS_OF
 from headwater_analysis.errors import UsageError
 from headwater_analysis.pathways import pathways
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, Positional, read
-from headwater_analysis.throughput import Throughput, of_pathway
+from headwater_analysis.throughput import of_pathway
 from headwater_analysis.window import Window
 
 from .path_drawing import bar, step_mark, step_style
 from .printing import ascii_only, console, count_of, empty, opened, plain, print_json, print_table, when
-from .throughput_drawing import draw_throughput
+from .throughput_drawing import print_throughput
 
 COMMAND = Command(
     "pathway",
@@ -64,7 +64,7 @@ def run(argv: list[str]) -> int:
         raise UsageError("--throughput and --what-if are two questions; ask them one after another.")
     with opened(settings) as source:
         if settings.throughput:
-            return _print_throughput(of_pathway(source, settings.id, window), settings.json)
+            return print_throughput(of_pathway(source, settings.id, window), settings.json)
         if settings.id is None:
             found = pathways(source)
         else:
@@ -97,16 +97,6 @@ def run(argv: list[str]) -> int:
         ),
         right=("flows", "errors", "total p50", "p95"),
     )
-    return 0
-
-
-def _print_throughput(found: Throughput, as_json: bool) -> int:
-    if as_json:
-        print_json(found)
-        return 0
-    target = console()
-    for line in draw_throughput(found, max(target.width, 80), ascii_only()):
-        target.print(line, no_wrap=True, overflow="ellipsis")
     return 0
 
 

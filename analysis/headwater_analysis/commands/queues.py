@@ -4,13 +4,16 @@ from headwater_analysis import format as fmt
 from headwater_analysis import lag
 from headwater_analysis import queues as question
 from headwater_analysis.advice import BUDGET_SECONDS, HEADROOM, scaled_object
+from headwater_analysis.errors import UsageError
 from headwater_analysis.queues import Advised, Queue
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, note, out, read
 from headwater_analysis.source import Source
+from headwater_analysis.throughput import of_group
 from headwater_analysis.window import Window
 
 from .groups import say_none_known, say_pairs, wanted
 from .printing import console, opened, plain, print_json, print_table, status_text
+from .throughput_drawing import print_throughput
 
 TREND = 20
 _GROUP = Option("group", "Only this consumer group.", None)
@@ -25,11 +28,19 @@ QUEUES = Command(
     (
         "headwater queues",
         "headwater queues --group payments --last 1h",
+        "headwater queues --group payments --throughput --last 24h    # waits against rates",
         "headwater queues --json | jq '.[] | select(.marks != [])'",
     ),
     options=(
         _GROUP,
         _TOPIC,
+        Option(
+            "throughput",
+            "What messages take until --group has handled them at the rates there were, and from which "
+            "on waiting grows; of --topic or of all.",
+            False,
+            "flag",
+        ),
         Option("last", "How far back the trend goes, such as 15m or 6h.", "15m", metavar="DURATION"),
         *_ASKING,
     ),
@@ -58,7 +69,12 @@ ADVICE = Command(
 def run(argv: list[str]) -> int:
     """`headwater queues`; gives its exit code."""
     settings = read(QUEUES, argv)
+    if settings.throughput and settings.group is None:
+        raise UsageError("--throughput needs --group; `headwater queues` lists the groups.")
     with opened(settings) as source:
+        if settings.throughput:
+            window = Window.last(settings.last)
+            return print_throughput(of_group(source, settings.group, window, settings.topic), settings.json)
         found = question.queues(source, Window.last(settings.last))
         rows = [row for row in found if wanted(row, settings.group, settings.topic)]
         if settings.json:

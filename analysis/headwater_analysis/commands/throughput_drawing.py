@@ -10,21 +10,35 @@ from headwater_analysis.quantiles import quantile
 from headwater_analysis.throughput import Point, Throughput
 
 from .path_drawing import bar
-from .printing import plain
+from .printing import ascii_only, console, plain, print_json
 
 LINES = 15
 """Rates that are drawn; points beside each other become one line."""
 NUMBERS = 58
 """Characters for a line's numbers."""
+LONGEST_BAR = 40
+"""Characters of the longest bar, however wide the line."""
 
 
-def draw_throughput(found: Throughput, width: int, ascii_only: bool = False) -> Iterator[Text]:
+def print_throughput(found: Throughput, as_json: bool) -> int:
+    """The answer of a command that was asked for it; gives its exit code."""
+    if as_json:
+        print_json(found)
+        return 0
+    target = console()
+    for line in draw_throughput(found, max(target.width, 80), ascii_only()):
+        target.print(line, no_wrap=True, overflow="ellipsis")
+    return 0
+
+
+def draw_throughput(found: Throughput, width: int, in_ascii: bool = False) -> Iterator[Text]:
     """The lines of a picture ``width`` characters wide."""
     if found.pathway is not None:
         yield Text(f"pathway {found.pathway.pathway_id}", style="bold")
         yield plain(found.pathway.path)
     else:
-        yield plain(Text(f"group {found.consumer_group}", style="bold"))
+        of = f" on {found.topic}" if found.topic is not None else ""
+        yield plain(Text(f"group {found.consumer_group}{of}", style="bold"))
     yield Text(
         f"{len(found.points)} stretches of {fmt.duration_ms(found.stretch_seconds * 1000)}", style="dim"
     )
@@ -40,7 +54,8 @@ def draw_throughput(found: Throughput, width: int, ascii_only: bool = False) -> 
         numbers = (line.total_p50_ms, line.total_p95_ms, line.wait_p50_ms, line.wait_p95_ms)
         text = Text(f"{line.rate:>12.3g}" + "".join(f"{fmt.duration_ms(one):>11}" for one in numbers) + "  ")
         share = (line.wait_p95_ms or 0.0) / longest if longest else 0.0
-        yield text.append(bar(share, max(width - NUMBERS, 6), "#" if ascii_only else "█"), "yellow")
+        cells = min(max(width - NUMBERS, 6), LONGEST_BAR)
+        yield text.append(bar(share, cells, "#" if in_ascii else "█"), "yellow")
     for sentence in textwrap.wrap(found.evidence, width):
         yield plain(Text(sentence, style="dim"))
 

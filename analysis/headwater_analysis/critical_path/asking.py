@@ -141,11 +141,11 @@ def pathway_paths(
     """
     factors = parse(what_if) if what_if is not None else ()
     found = pathway(source, wanted)
-    in_window, params = window.where("started_at")
+    relation, in_window = window.flows()
     chosen = source.query(
-        "select flow_id, spans, count(*) over () from flows "
-        f"where pathway_id = ? and {in_window} order by started_at desc, flow_id limit ?",
-        [found.pathway_id, *params, limit],
+        f"select flow_id, spans, count(*) over () from {relation} "
+        "where pathway_id = ? order by started_at desc, flow_id limit ?",
+        [*in_window, found.pathway_id, limit],
     ).rows
     if not chosen:
         raise NotFound(

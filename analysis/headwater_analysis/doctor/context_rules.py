@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from . import instrumentations as known
 from .facts import ContextFacts, Facts
-from .finding import HINT, INSTALL, PROBLEM, TROUBLE, USE, Finding, many, share_of
+from .finding import HINT, INSTALL, PROBLEM, SWITCHES, TROUBLE, USE, Finding, many, share_of
 
 
 def lost_between(facts: Facts) -> Iterator[Finding]:
@@ -155,6 +155,25 @@ def clock_skew(facts: Facts) -> Iterator[Finding]:
                 ("sudo timedatectl set-ntp true   # on the hosts of both",),
                 TROUBLE,
             )
+
+
+def event_id_repeated(facts: Facts) -> Iterator[Finding]:
+    """Ids of events stand on many messages of a topic."""
+    for one in facts.events:
+        yield Finding(
+            "event_id_repeated",
+            HINT,
+            one.topic,
+            "its event ids do not tell events apart",
+            f"{many(one.event_ids, 'event id')} on {one.topic} "
+            f"(such as {one.event_id}, sent by {one.producer_service}) "
+            f"{'stands' if one.event_ids == 1 else 'stand'} on more than 20 messages each, {one.messages:,} in all: "
+            "copies of a message are not looked for by them.",
+            one.messages,
+            f"{one.topic}@{one.example['partition']}:{one.example['message_offset']}",
+            ("export HEADWATER_KAFKA_EVENT_ID_HEADERS=ce_id   # names events",),
+            SWITCHES,
+        )
 
 
 def _consumer(pair: ContextFacts) -> str:

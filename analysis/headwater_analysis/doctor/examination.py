@@ -33,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     # What could be better.
     client_rules.other_instrumentation,
     client_rules.old_names,
+    context_rules.event_id_repeated,
     span_rules.dropped,
     span_rules.no_instance,
     client_rules.cluster_not_watched,

@@ -100,6 +100,18 @@ class ActivityFacts:
 
 
 @dataclass(frozen=True)
+class EventFacts:
+    """Event ids on a topic that stand on too many of its messages; see ``repeated_events``."""
+
+    topic: str
+    event_ids: int
+    messages: int
+    producer_service: str
+    event_id: str
+    example: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything one examination knows."""
 
@@ -114,6 +126,7 @@ class Facts:
     spans: tuple[SpanFacts, ...]
     contexts: tuple[ContextFacts, ...]
     activity: tuple[ActivityFacts, ...]
+    events: tuple[EventFacts, ...]
     ingest: ingest.IngestRow | None
     clusters: tuple[lag.ClusterRow, ...]
 
@@ -144,6 +157,7 @@ def gather(source: Source, window: Window) -> Facts:
             since,
         ),
         activity=_rows(source, ActivityFacts, "kafka_activity", "topic, consumer_group", since),
+        events=_rows(source, EventFacts, "repeated_events", "messages desc, topic", since),
         ingest=ingest.ingest(source),
         clusters=lag.clusters(source),
     )

@@ -7,7 +7,7 @@ EXAMPLES: dict[str, str] = {
     "messages": "select topic, service, count(*) as messages from messages group by all",
     "deliveries": "select consumer_group, topic, status, count(*) as deliveries from deliveries group by all",
     "hops": "select topic, consumer_group, quantile_cont(wait_ms, 0.95) as p95_ms from hops group by all",
-    "flows": "select flow_id, status, total_ms, services from flows order by started_at desc limit 20",
+    "flows": "select status, count(*) as flows from flows group by all",
     "pathways": "select path, flows, error_rate, total_p95_ms from pathways order by flows desc",
     "offset_samples": "select topic, partition, max(end_offset) as end_offset from offset_samples group by all",
     "commit_samples": "select consumer_group, topic, max(lag) as lag from commit_samples group by all",
@@ -32,11 +32,18 @@ EXAMPLES: dict[str, str] = {
     "clusters": "select name, cluster, state, reason, brokers from clusters",
     "ingest_health": "select stored_spans, quarantined, last_error from ingest_health",
     "relation_columns": "select column_name, comment from relation_columns where relation = 'hops' order by position",
+    "newest_spans": "from newest_spans(20, of_service := 'shop', least_ms := 100, seen_since := ago(interval 1 hour))",
+    "flows_between": "select flow_id, total_ms from flows_between(ago(interval 1 hour), null) where errors > 0",
+    "newest_flows": "select flow_id, status, total_ms, services from newest_flows(ago(interval 1 hour), null, 20)",
+    "flows_named": "select flow_id, status, total_ms from flows_named(['4bf92f3577b34da6a3ce929d0e0e4736'])",
+    "pathways_between": "select path, flows, total_p95_ms from pathways_between(ago(interval 1 hour), null)",
     "trace": "select service, name, started_at, duration_ms from trace('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_spans": "select service, name, duration_ms from flow_spans('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_edges": "select kind, from_span_id, to_span_id, wait_ms from flow_edges('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_hops": "select topic, consumer_group, wait_ms, work_ms from flow_hops('4bf92f3577b34da6a3ce929d0e0e4736')",
     "flow_runs": "select run, total_ms, spans, errors from flow_runs('4bf92f3577b34da6a3ce929d0e0e4736')",
+    "flow_critical_path": "select kind, service, topic, duration_ms "
+    "from flow_critical_path('4bf92f3577b34da6a3ce929d0e0e4736') order by run, place",
     "flow_of": "select flow_id from flow_of('orders/3/1042')",
     "spans_of_flows": "select flow_id, count(*) as spans from spans_of_flows(['4bf92f3577b34da6a3ce929d0e0e4736']) "
     "group by all",
@@ -45,6 +52,7 @@ EXAMPLES: dict[str, str] = {
     "messaging_coverage": "from messaging_coverage(ago(interval 1 hour))",
     "context_coverage": "from context_coverage(ago(interval 1 hour))",
     "kafka_activity": "from kafka_activity(ago(interval 1 hour))",
+    "repeated_events": "from repeated_events(ago(interval 1 hour))",
     "ledger_since": "select state, count(*) as messages from ledger_since('orders', NULL, ago(interval 1 hour)) "
     "group by all",
     "ledger_between": "select state, count(*) as messages "

@@ -9,15 +9,23 @@ with members as materialized (
 ), here as materialized (
     from flow_hops(of_flow)
 ), sent as materialized (
-    select m.trace_id, m.span_id, m.topic, m.partition, m.message_offset, m.origin, m.origin_group, m.dead_letter,
-        concat_ws(':', m.topic, m.partition, m.message_offset) as place
+    select m.*, s.parent_span_id, concat_ws(':', m.topic, m.partition, m.message_offset) as place
     from message_rows m
     join seen on m.sent_at >= seen.since and m.available_at <= seen.until
-    semi join members s on s.trace_id = m.trace_id and s.span_id = m.span_id
+    join members s on s.trace_id = m.trace_id and s.span_id = m.span_id
 ), carried as (
     select c.*, o.trace_id as origin_trace_id, o.span_id as origin_span_id
     from sent c
     join sent o on o.place = c.origin and o.span_id != c.span_id
+), again as materialized (
+    -- Sent twice by one handler, which alone would not join them.
+    select *, lag(span_id) over (
+        partition by trace_id, parent_span_id, event_id, origin_topic(topic) order by sent_at, span_id) as before_span_id
+    from sent where event_id is not null and origin is null and parent_span_id is not null
+    qualify before_span_id is not null
+), worn_out as (
+    select w.event_id from message_rows w semi join again a on a.event_id = w.event_id
+    group by w.event_id, w.topic having count(distinct (w.partition, w.message_offset)) > most_copies()
 ), delivered as (
     select * from here where send_span_id is not null
 ), attempts as (
@@ -59,6 +67,9 @@ with members as materialized (
     select 'origin', origin_trace_id, origin_span_id, trace_id, span_id, null, topic, partition, message_offset,
         null, null
     from carried
+    union all
+    select 'event', trace_id, before_span_id, trace_id, span_id, null, topic, partition, message_offset, null, null
+    from again anti join worn_out using (event_id)
     union all
     select cause_kind, cause_trace_id, cause_span_id, trace_id, span_id, cluster, topic, partition,
         message_offset, consumer_group, null

@@ -1,10 +1,10 @@
--- The spans of one flow, each with the cause that makes it part of the flow.
+-- The spans of one flow, each with the cause that makes it part of the flow. A cause was received with its span.
 create macro flow_spans(of_flow) as table
 with members as materialized (
     from flow_members(of_flow)
 ), seen as materialized (
-    select min(since) as since, max(until) as until from fragments_of_flows([of_flow])
-), found as (
+    select min(since) as since, max(until) as until from members
+), found as materialized (
     select s.*, m.shared
     from spans s
     join seen on s.started_at >= seen.since and s.ended_at <= seen.until
@@ -20,8 +20,13 @@ with members as materialized (
     join seen on h.started_at >= seen.since and h.ended_at <= seen.until
     semi join members m on m.trace_id = h.trace_id and m.span_id = h.span_id
     where h.role = 'process'
+), heard as materialized (
+    select min(received_at) as since, max(received_at) as until from found
 ), causes as (
-    select c.* from cause_rows c semi join members m on m.trace_id = c.trace_id and m.span_id = c.span_id
+    select c.*
+    from cause_rows c
+    join heard on c.received_at >= heard.since and c.received_at <= heard.until
+    semi join members m on m.trace_id = c.trace_id and m.span_id = c.span_id
 )
 select
     f.* exclude (shared),

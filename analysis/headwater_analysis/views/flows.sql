@@ -1,34 +1,5 @@
--- Flows with their totals. Sums count parallel branches each.
-create view flows as
-with awaited as (
-    select coalesce(f.flow_id, a.trace_id) as flow_id
-    from awaited_messages a
-    left join split_flows f on f.trace_id = a.trace_id and f.span_id = a.span_id
-    where f.replay is null
-    group by all
-)
-select
-    t.flow_id,
-    left(md5(concat(t.entry.service, chr(31), t.entry.name)), 16) as pathway_id,
-    t.entry.service as entry_service,
-    t.entry.name as entry_name,
-    t.started_at, t.ended_at,
-    (epoch_ns(t.ended_at) - epoch_ns(t.started_at)) / 1e6 as total_ms,
-    case when t.hops > 0 then t.wait_ns / 1e6 end as wait_ms,
-    t.work_ns / 1e6 as work_ms,
-    t.backoff_ns / 1e6 as backoff_ms,
-    t.spans, t.messages,
-    names_in_order(t.service_entries) as services,
-    names_in_order(t.topic_entries) as topics,
-    t.errors, t.dead_letters,
-    case when t.errors > 0 then 'error' when a.flow_id is not null then 'open' else 'ok' end as status,
-    a.flow_id is null and t.rooted as complete,
-    not t.rooted as orphan,
-    t.traces,
-    case when complete then total_ms end as converged_ms,
-    t.replays, t.doubtful
-from flow_totals t
-left join awaited a on a.flow_id = t.flow_id;
+-- Every flow. Those that begin between two times are found sooner by flows_between, and one by flow.
+create view flows as from flows_of(true, null, null, null, null);
 
 comment on view flows is
     'One row a flow: one run end to end, over one or more traces';

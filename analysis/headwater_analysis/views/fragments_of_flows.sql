@@ -7,11 +7,13 @@ with wanted as (
     select distinct unnest(of_flows::varchar[]) as flow_id
 ), own as materialized (
     select p.flow_id, p.trace_id, p.boundary, min(p.started_at) as since, max(p.ended_at) as until,
-        p.trace_id in (select trace_id from fragments) as split
+        p.trace_id in (select trace_id from fragments) as split, max(p.started_at) as last_at
     from flow_parts p
     semi join wanted w on w.flow_id = p.flow_id
     where not p.shared
     group by p.flow_id, p.trace_id, p.boundary
+), sent as materialized (
+    select min(since) as since, greatest(max(until), max(last_at)) as until from own
 ), sharing as materialized (
     select trace_id, boundary from fragments where shared
 ), named as (
@@ -19,8 +21,15 @@ with wanted as (
     from link_rows semi join sharing s on s.trace_id = link_rows.trace_id and s.boundary = link_rows.span_id
     union all
     select owner_trace_id, owner_span_id, trace_id, span_id
-    from hop_rows semi join sharing s on s.trace_id = hop_rows.trace_id and s.boundary = hop_rows.span_id
+    from hop_rows
+    join sent on sent_at >= sent.since and sent_at <= sent.until
+    semi join sharing s on s.trace_id = hop_rows.trace_id and s.boundary = hop_rows.span_id
     where owner_trace_id is not null
+    union all
+    select owner_trace_id, owner_span_id, trace_id, span_id
+    from hop_rows
+    semi join sharing s on s.trace_id = hop_rows.trace_id and s.boundary = hop_rows.span_id
+    where owner_trace_id is not null and sent_at is null
 ), reached as (
     select distinct o.flow_id, n.trace_id, n.span_id as boundary
     from own o
@@ -32,5 +41,5 @@ select flow_id, trace_id, boundary, since, until, split, false as shared from ow
 union all
 select r.flow_id, r.trace_id, r.boundary, min(p.started_at), max(p.ended_at), true, true
 from reached r
-join flow_parts p on p.trace_id = r.trace_id and p.boundary = r.boundary
+join (from flow_parts where shared) p on p.trace_id = r.trace_id and p.boundary = r.boundary
 group by r.flow_id, r.trace_id, r.boundary;

@@ -10,11 +10,8 @@ with heard as (
     select
         topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
         consumer_service as service, started_at, row_number() over () as number
-    from hop_rows
-    where received_at >= (select since from heard)
-        and started_at >= seen_since::timestamp_ns - interval 1 minute
-        and coalesce(sent_at, started_at) >= seen_since::timestamp_ns
-        and coalesce(sent_at, started_at) < seen_until::timestamp_ns and status != 'error' and role = 'process'
+    from hops_of_messages(seen_since, seen_until)
+    where received_at >= (select since from heard) and status != 'error' and role = 'process'
         and consumer_group is not null
         and (of_topic is null or topic = of_topic) and (of_group is null or consumer_group = of_group)
 ), sends as (

@@ -12,12 +12,8 @@ select
     list({'started_at': h.started_at, 'ended_at': h.ended_at, 'trace_id': h.trace_id, 'span_id': h.span_id,
         'service': h.consumer_service, 'attempt': h.attempt, 'status': h.status, 'error_type': h.error_type,
         'undeclared': h.status != 'error' and coalesce(h.said_attempt, 1) <= 1}) as spans
-from hop_rows h
+from hops_of_messages(seen_since, seen_until) h
 cross join topic_knowledge k
-where coalesce(h.sent_at, h.started_at) >= seen_since::timestamp_ns
-    and coalesce(h.sent_at, h.started_at) < seen_until::timestamp_ns
-    -- Clocks of two hosts may differ; a filter on one column lets whole row groups be left out.
-    and h.started_at >= seen_since::timestamp_ns - interval 1 minute
-    and (of_topic is null or h.topic = of_topic) and (of_group is null or h.consumer_group = of_group)
+where (of_topic is null or h.topic = of_topic) and (of_group is null or h.consumer_group = of_group)
     and h.consumer_group is not null
 group by 1, 2, 3, 4, 5, 6;

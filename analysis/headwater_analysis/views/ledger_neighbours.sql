@@ -11,10 +11,10 @@ with reach as (
     select distinct
         coalesce(h.cluster, h.send_cluster, k.clusters[h.topic]) as cluster, h.topic, coalesce(h.incarnation, 1) as incarnation,
         h.partition, h.consumer_group, h.message_offset
-    from hop_rows h
+    from hops_of_messages(seen_since::timestamp_ns - interval 6 hours, seen_until::timestamp_ns + interval 6 hours) h
     join reach r on r.topic = h.topic and r.partition = h.partition
     cross join topic_knowledge k
-    where h.started_at >= seen_since::timestamp_ns - interval 6 hours and h.consumer_group is not null
+    where h.consumer_group is not null
         and h.message_offset between r.first_offset and r.last_offset
         and (of_topic is null or h.topic = of_topic) and (of_group is null or h.consumer_group = of_group)
 ), readers as (

@@ -54,7 +54,7 @@ with positions as (
     -- An event id on more messages of a topic than that is no id of an event.
     from messages
     where event_id is not null
-    qualify count(*) over (partition by topic, event_id) between 2 and 20
+    qualify count(*) over (partition by topic, event_id) between 2 and most_copies()
 ), twins as (
     select m.topic, m.event_id, d.consumer_group, max(d.done_at) as again_at,
         list(concat(m.topic, '@', m.partition, ':', m.message_offset) order by m.sent_at) as copies

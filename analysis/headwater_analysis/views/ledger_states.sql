@@ -21,6 +21,8 @@ with facts as (
     from flow_parts p
     semi join unfinished u on u.flow_id = p.flow_id
     where not p.shared and p.entry is not null and p.received_at >= seen_since::timestamp_ns - interval 1 hour
+        -- What began after the message was sent is not where its flow began; clocks of two hosts may differ.
+        and p.started_at < seen_until::timestamp_ns + interval 1 minute
     group by p.flow_id
 ), patience as (
     select u.* exclude (flow_id), l.pathway_id, l.wait_limit_ms, l.work_limit_ms

@@ -1,34 +1,5 @@
--- Flows with one entry, added up over everything stored. The path is that of the flow with the most spans.
-create view pathways as
-with per_pathway as (
-    select
-        entry.service as entry_service,
-        entry.name as entry_name,
-        count(*) as flows,
-        count(*) filter (errors > 0) as errors,
-        sum(dead_letters)::bigint as dead_letters,
-        arg_max({'services': service_entries, 'topics': topic_entries}, (spans, flow_id)) as longest,
-        quantile_cont((epoch_ns(ended_at) - epoch_ns(started_at)) / 1e6, [0.5, 0.95]) as total,
-        quantile_cont(wait_ns / 1e6, [0.5, 0.95]) filter (hops > 0) as wait,
-        quantile_cont(work_ns / 1e6, [0.5, 0.95]) as work,
-        min(started_at) as first_seen,
-        max(started_at) as last_seen
-    from flow_totals
-    group by all
-)
-select
-    left(md5(concat(entry_service, chr(31), entry_name)), 16) as pathway_id,
-    entry_service, entry_name,
-    array_to_string(names_in_order(list_concat(
-        [{'seen': e.seen, 'rank': 0, 'name': e.name} for e in longest.services],
-        [{'seen': e.seen, 'rank': 1, 'name': e.name} for e in longest.topics]
-    )), ' → ') as path,
-    flows, errors, errors / flows as error_rate, dead_letters,
-    total[1] as total_p50_ms, total[2] as total_p95_ms,
-    wait[1] as wait_p50_ms, wait[2] as wait_p95_ms,
-    work[1] as work_p50_ms, work[2] as work_p95_ms,
-    first_seen, last_seen
-from per_pathway;
+-- All flows by their entry. Those of flows that begin between two times are found sooner by pathways_between.
+create view pathways as from pathways_of(true, null, null);
 
 comment on view pathways is
     'One row a recurring shape of flows, known by its entry';

@@ -18,10 +18,21 @@ with places as materialized (
 ), sends as (
     select distinct h.trace_id, h.span_id, h.send_span_id
     from hop_rows h
+    join seen on h.started_at >= seen.since and h.ended_at <= seen.until
     semi join everything e on e.trace_id = h.trace_id
     where h.role = 'process'
+), found as materialized (
+    select s.* exclude (attributes, marks, trace_state), e.flow_id, e.shared
+    from everything e
+    join (select span_rows.* from span_rows join seen on started_at >= seen.since and ended_at <= seen.until) s
+        on s.trace_id = e.trace_id and s.span_id = e.span_id
+), heard as materialized (
+    select min(received_at) as since, max(received_at) as until from found
 ), causes as (
-    select c.* from cause_rows c semi join everything e on e.trace_id = c.trace_id
+    select c.*
+    from cause_rows c
+    join heard on c.received_at >= heard.since and c.received_at <= heard.until
+    semi join everything e on e.trace_id = c.trace_id
 )
 select
     s.trace_id, s.span_id, s.parent_span_id, s.service, s.name, s.kind, s.started_at, s.ended_at,
@@ -35,11 +46,9 @@ select
     end as cause_kind,
     coalesce(c.cause_trace_id, case when s.parent_span_id is not null then s.trace_id end) as cause_trace_id,
     coalesce(c.cause_span_id, s.parent_span_id) as cause_span_id,
-    e.shared, e.flow_id,
+    s.shared, s.flow_id,
     coalesce(c.kind = 'replay', false) as replays
-from everything e
-join (select span_rows.* from span_rows join seen on started_at >= seen.since and ended_at <= seen.until) s
-    on s.trace_id = e.trace_id and s.span_id = e.span_id
+from found s
 left join causes c on c.trace_id = s.trace_id and c.span_id = s.span_id
 left join sends h on h.trace_id = s.trace_id and h.span_id = s.span_id and h.send_span_id = s.parent_span_id;
 

@@ -1,4 +1,4 @@
-"""GET /v1/flows/{id}/critical-path: the one answer about flows that no single SELECT gives."""
+"""Critical paths, counted in this process: GET /v1/flows/{id}/critical-path, and flow_critical_path in SQL."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,13 @@ from typing import Any
 
 import orjson
 
-from headwater_analysis.critical_path.asking import path_of_flow
-from headwater_analysis.errors import QueryFailed
-from headwater_analysis.flows import resolve
+from headwater_analysis.critical_path import in_sql
+from headwater_analysis.flows import NotFound, resolve
 from headwater_analysis.source import Answer, Change
 
-from .sql import SqlRunner, json_rows
+from .sql import Question, SqlRunner, Table, json_rows
 
-MOST_SPANS = 10_000
+MOST_SPANS = in_sql.MOST_SPANS
 """Of a flow whose path is counted in this process, which has spans to receive meanwhile."""
 
 
@@ -43,10 +42,6 @@ class StoreSource:
         """The store stays open."""
 
 
-class TooLarge(QueryFailed):
-    """The flow has more spans than are looked at here."""
-
-
 def critical_path(runner: SqlRunner, anything: str) -> bytes:
     """The critical path of a flow, as `headwater flow ID --view critical-path --json` prints it.
 
@@ -54,10 +49,15 @@ def critical_path(runner: SqlRunner, anything: str) -> bytes:
     """
     source = StoreSource(runner)
     flow_id = resolve(source, anything)
-    counted = source.query("select spans from flows where flow_id = ?", [flow_id]).rows
-    if counted and counted[0][0] > MOST_SPANS:
-        raise TooLarge(
-            f"The flow has {counted[0][0]:,} spans, and {MOST_SPANS:,} are looked at here; "
-            f"`headwater flow {flow_id} --view critical-path` looks at all."
-        )
-    return orjson.dumps(path_of_flow(source, flow_id))
+    found = in_sql.bounded_path(source, flow_id, MOST_SPANS)
+    if found is None:
+        raise NotFound(f"The flow {flow_id} is no longer stored.")
+    return orjson.dumps(found)
+
+
+def run(runner: SqlRunner, statement: str, params: Sequence[object], question: Question) -> Table:
+    """The answer to a statement, which may ask for critical paths; raises what the runner raises, or TooLarge."""
+    flows = runner.flows_asked(statement, params)
+    # Counted before the statement takes its place: counting asks questions of its own.
+    counted = in_sql.rows_of(StoreSource(runner), flows) if flows else None
+    return runner.run(statement, params, question, counted)

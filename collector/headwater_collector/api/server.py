@@ -162,7 +162,7 @@ class ApiServer:
     def _answer(
         self, statement: str, params: list[object], accept: str, question: Question
     ) -> tuple[bytes, str, str | None]:
-        table = self._runner.run(statement, params, question)
+        table = paths.run(self._runner, statement, params, question)
         try:
             if ARROW in accept:
                 return arrow_bytes(table), ARROW, table.cut

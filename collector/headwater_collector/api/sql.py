@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from headwater_analysis.critical_path import in_sql
 from headwater_analysis.errors import Cancelled, HeadwaterError, QueryFailed
 from headwater_analysis.guard.statement import SqlGuard
 from headwater_analysis.json_values import column_values
@@ -99,8 +100,25 @@ class SqlRunner:
         self._running: set[Question] = set()
         self._stopped = False
 
-    def run(self, statement: str, params: Sequence[object] = (), question: Question | None = None) -> Table:
-        """The answer; raises QueryRefused, QueryFailed, Busy or Cancelled."""
+    def flows_asked(self, statement: str, params: Sequence[object]) -> tuple[str, ...]:
+        """The flows whose critical paths a statement asks for; raises QueryRefused."""
+        if in_sql.MACRO not in statement.lower():
+            return ()
+        with self._cursor() as cursor:
+            self._checked(cursor, statement)
+            return in_sql.flows_asked(cursor.execute, statement, params)
+
+    def run(
+        self,
+        statement: str,
+        params: Sequence[object] = (),
+        question: Question | None = None,
+        paths: pa.Table | None = None,
+    ) -> Table:
+        """The answer; raises QueryRefused, QueryFailed, Busy or Cancelled.
+
+        ``paths`` are the critical paths that the statement asks for.
+        """
         question = question or Question()
         if not self._places.acquire(timeout=2):
             raise Busy(f"{self._limits.at_once} questions are running already; ask again in a moment.")
@@ -110,6 +128,8 @@ class SqlRunner:
                 raise Busy("The collector is stopping; ask again when it is back.")
             with self._cursor() as cursor:
                 self._checked(cursor, statement)
+                if paths is not None:
+                    cursor.register(in_sql.ROWS, paths)
                 return self._answer(cursor, statement, params, question)
         finally:
             self._running.discard(question)

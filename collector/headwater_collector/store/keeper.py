@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from headwater_analysis import sql
 from headwater_collector.records import SpanBatch
 
+from . import copies
 from .writer import Writer
 
 
@@ -36,6 +37,7 @@ def keep(writer: Writer, batch: SpanBatch) -> None:
         writer.registered(batch.links, "batch_links"),
         writer.registered(roots, "batch_roots"),
     ):
+        copies.remember(writer)
         writer.execute(_steps()["new_words"])
         topicless = writer.execute("select row from new_words where topicless")
         narrow = spans.select(_OF_MESSAGING)
@@ -100,7 +102,8 @@ class _Keeping:
     def _messages_and_hops(self) -> bool:
         """Messages, deliveries and hops of the batch; whether there are any."""
         claims = self._true(
-            "exists (from new_facts where parent_span_id is null and role = 'process') or exists (from new_words "
+            "exists (from new_facts where parent_span_id is null and (role = 'process' or role = 'send' and "
+            "event_id is not null and message_offset is not null)) or exists (from new_words "
             "join new_facts using (row) where parent_span_id is null and coalesce(said[1], moved[1], moved[2]) "
             "is not null)"
         ) or _roots_link(self._roots, self._batch.links)
@@ -125,9 +128,12 @@ class _Keeping:
             self._step("no_transactions")
         self._step("touched")
         if claims or self._true("exists (from claim_rows)"):
-            self._step("new_claims", "touched_claims")
+            self._step("new_claims", "touched_roots")
+            self._copies()
+            self._step("touched_claims")
         else:
-            self._step("no_claims")
+            copies.note(self._writer)
+            self._step("no_claims", "no_copies")
         self._step("touched_ends")
         seen = self._true("exists (from old_hops) or exists (from old_others)")
         self._step("seen_before" if seen else "seen_first", "crowded")
@@ -140,6 +146,27 @@ class _Keeping:
         polls = self._true("exists (from touched_deliveries where role = 'receive')")
         self._step("fetched" if polls else "no_fetched", "new_hops")
         return True
+
+    def _copies(self) -> None:
+        """Messages of the same event as those of the batch, where any span without a parent may continue one."""
+        self._step("named_events")
+        between = copies.ask(self._writer)
+        if between is None:
+            self._step("no_copies")
+            return
+        self._step("asked_events")
+        for times in between:
+            self._between("older_claims", times)
+        self._step("claimed_events")
+        if self._true("exists (from asked_events)"):
+            for times in between:
+                self._between("older_messages", times)
+        self._step("copies")
+
+    def _between(self, step: str, times: tuple[int, int]) -> None:
+        """A step for what arrived between two times, written out: only so are they known before rows are read."""
+        since, until = times
+        self._writer.execute(_steps()[step].replace("$since", str(since)).replace("$until", str(until)))
 
     def _causes(self, hops: bool) -> None:
         """Primary causes other than the parent, of the spans touched."""

@@ -37,7 +37,7 @@ OF_TRACES = {
 }  # fmt: skip
 """Tables whose rows go when their ``received_at`` is too old, and later if their trace is kept; its column."""
 
-BY_ARRIVAL = ("quarantine_rows", "request_hashes")
+BY_ARRIVAL = ("quarantine_rows", "request_hashes", "ignored_events")
 """Tables whose rows go when their ``received_at`` is too old."""
 
 NOTABLE = ("dead_letter_rows", "kept_traces")
@@ -57,6 +57,9 @@ KEPT = (
     "group_health_now", "dead_letter_positions",
 )  # fmt: skip
 """Tables of bounded size, which do not age."""
+
+BEFORE = ("aged_flows", "newly_kept", "pathway_history")
+"""Steps of ``retaining`` that look at what is to go; those after it look at what is left."""
 
 AGGREGATE_DAYS = 400
 """A year can be compared with the one before; a pathway's hour is one small row."""
@@ -138,12 +141,13 @@ def _remove(writer: Writer, before: datetime, notable_before: datetime, now: dat
             "select ?::timestamp_ns as before, ?::timestamp_ns as notable_before",
             limits,
         )
-        for step in _steps().values():
-            writer.execute(step)
+        for step in BEFORE:
+            writer.execute(_steps()[step])
         for table, trace in OF_TRACES.items():
             count = _remove_traces(writer, table, trace)
             removed += count if table == "span_rows" else 0
         writer.execute("insert into kept_traces by name from newly_kept")
+        writer.execute(_steps()["first_runs"])
     aggregates = now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=AGGREGATE_DAYS)
     for tables, column, limit in (
         (BY_ARRIVAL, "received_at", limits[0]),

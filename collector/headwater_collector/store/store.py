@@ -12,6 +12,7 @@ from . import schema
 from .errors import StoreBroken, StoreHeld, StoreTooNew
 from .file_lock import FileLock
 from .retention import Retention, Upkeep
+from .seen_events import SeenEvents
 from .writer import Listener, TableColumns, Writer
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Store:
         self._write_lock = threading.Lock()
         self._writer = root.cursor()
         self._columns = _columns(self._writer)
+        self._seen_events = SeenEvents()
         self._listeners: list[Listener] = []
         self._upkeep: Upkeep | None = None
         self._closed = False
@@ -78,7 +80,7 @@ class Store:
         Listeners are told afterwards, in this thread. Not to be nested.
         """
         with self._write_lock:
-            writer = Writer(self._writer, self._columns)
+            writer = Writer(self._writer, self._columns, self._seen_events)
             self._writer.execute("begin")
             try:
                 result = work(writer)

@@ -2,11 +2,15 @@
 
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+
+from .seen_events import SeenEvents
 
 Listener = Callable[[str, int, int], None]
 """(relation, from_ns, to_ns) of what a commit changed."""
@@ -20,9 +24,12 @@ _numbers = itertools.count()
 class Writer:
     """One transaction's hands on the store; valid only inside ``Store.write``."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, columns: TableColumns) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, columns: TableColumns, seen_events: SeenEvents
+    ) -> None:
         self._connection = connection
         self._columns = columns
+        self.seen_events = seen_events
         self.changes: dict[str, tuple[int, int]] = {}
         """Relation → first and last nanosecond that this transaction touched."""
 
@@ -60,6 +67,15 @@ class Writer:
     def execute(self, sql: str, params: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement of the collector's own and gives its rows."""
         return self._connection.execute(sql, list(params)).fetchall()
+
+    def columns(self, sql: str) -> dict[str, npt.NDArray[Any]]:
+        """Runs a question of the collector's own and gives its columns, in which nothing may be NULL."""
+        found = self._connection.execute(sql).fetchnumpy()
+        return {name: np.asarray(values) for name, values in found.items()}
+
+    def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
+        """Runs a question with a long answer and gives it so many rows at a time; nothing else may run meanwhile."""
+        yield from self._connection.execute(sql).to_arrow_reader(rows)
 
     def registered(self, table: pa.Table, name: str | None = None) -> "Registered":
         """Makes an Arrow table readable by the name that a ``with`` gives, while it lasts."""

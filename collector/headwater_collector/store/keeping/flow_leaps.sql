@@ -1,14 +1,16 @@
--- The fragments that the touched splits lead to, each with what it continues. Where that is known already, or is no
--- fragment, the flow is known; a replay is a run of its own from its own fragment on.
+-- The fragments that the touched splits lead to, each with what it continues. Whatever lies further down is in the flow
+-- of those that continue them, as it was known; so all of that is taken, instead of a step for each cause on the way.
+-- Where what one continues is known already, or is no fragment, the flow is known; a replay is a run of its own from its
+-- own fragment on.
 create or replace temp table flow_steps as
-with recursive affected as (
+with continuing as (
+    select trace_id, boundary, flow_id from fragments where cause_trace_id in (from touched_splits)
+), affected as (
     select trace_id, boundary from fragments where trace_id in (from touched_splits)
     union
-    select f.trace_id, f.boundary from fragments f where f.cause_trace_id in (from touched_splits)
+    select trace_id, boundary from continuing
     union
-    select f.trace_id, f.boundary
-    from affected a
-    join fragments f on f.cause_trace_id = a.trace_id and f.up_boundary = a.boundary
+    select trace_id, boundary from fragments where flow_id in (select flow_id from continuing)
 )
 select
     {'weakness': case f.kind when 'event' then 0 when 'link' then 1 else 2 end,

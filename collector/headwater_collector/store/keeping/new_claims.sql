@@ -28,18 +28,31 @@ with told as (
 select
     received_at, kind, trace_id, span_id, service, started_at, r.t as topic, r.p::integer as partition,
     r.o::bigint as message_offset, null::varchar as cause_trace_id, null::varchar as cause_span_id,
-    false as shared
+    false as shared, null::varchar as event_id
 from parsed
 where r.t != ''
 union all
 select
     received_at, 'own', trace_id, span_id, service, started_at, topic, partition, message_offset,
-    null, null, false
+    null, null, false, null
 from new_facts
 where role = 'process' and parent_span_id is null and topic is not null and partition is not null
     and message_offset is not null
 union all
 select
     received_at, kind, trace_id, span_id, service, started_at, null, null, null,
-    first.trace_id, first.span_id, shared
-from links;
+    first.trace_id, first.span_id, shared, null
+from links
+union all
+-- Of a record whose send span is known, that one says which event it is.
+select
+    f.received_at, 'event', f.trace_id, f.span_id, f.service, f.started_at, f.topic, f.partition, f.message_offset,
+    null, null, false, f.event_id
+from new_facts f
+where f.role in ('send', 'process') and f.parent_span_id is null and f.event_id is not null
+    and f.topic is not null and f.partition is not null and f.message_offset is not null
+    and (f.role = 'send' or not exists (
+        from message_rows m
+        where m.message_offset = f.message_offset and m.partition = f.partition and m.topic = f.topic
+            and coalesce(m.cluster = f.cluster, true) and coalesce(m.incarnation = f.incarnation, true)
+    ));
