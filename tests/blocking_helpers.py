@@ -127,8 +127,13 @@ class ConfluentRig(BlockingRig):
 
 
 def polled(consumer: Any, number: int) -> list[Any]:
-    """The next messages of a confluent-kafka consumer."""
-    return [until_now(lambda: consumer.poll(0.5)) for _ in range(number)]
+    """The next messages of a confluent-kafka consumer; that a topic is not there yet is none."""
+
+    def message() -> Any:
+        found = consumer.poll(0.5)
+        return found if found is not None and found.error() is None else None
+
+    return [until_now(message) for _ in range(number)]
 
 
 class KafkaPythonRig(BlockingRig):

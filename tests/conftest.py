@@ -18,6 +18,7 @@ from headwater_collector.receivers.decoding import compiled_decoder
 if TYPE_CHECKING:
     from headwater_collector.receivers.fast.decoder import FastDecoder
 
+os.environ.setdefault("HEADWATER_CACHE", str(CACHE))  # of every collector that a test starts, in whatever way
 CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 
 

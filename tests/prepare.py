@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {  # Debian's package -> any of these commands shows it is there
     "openjdk-17-jre-headless": ("java",),
@@ -28,14 +29,16 @@ def missing_packages() -> list[str]:
 
 
 def compile_decoder() -> None:
-    """Into the user's cache, where collectors look; done once for a state of the code."""
+    """Into the cache of this tree, where the tests' collectors look; done once for a state of the code."""
     code = (
-        "from platformdirs import user_cache_path; "
+        "from collector_process import CACHE; "
         "from headwater_collector.receivers.decoding import compiled_decoder; "
-        "compiled_decoder(user_cache_path('headwater'))"
+        "compiled_decoder(CACHE)"
     )
     try:
-        done: object = subprocess.run([sys.executable, "-c", code], timeout=TIMEOUT_SECONDS).returncode
+        done: object = subprocess.run(
+            [sys.executable, "-c", code], cwd=Path(__file__).parent, timeout=TIMEOUT_SECONDS
+        ).returncode
     except (OSError, subprocess.TimeoutExpired) as error:
         done = str(error)
     if done:

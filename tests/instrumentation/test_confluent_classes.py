@@ -74,7 +74,7 @@ def test_clients_made_meanwhile_keep_working(confluent: ConfluentRig) -> None:
     ConfluentKafkaInstrumentor().uninstrument()
     producer.produce("orders", b"1")
     producer.flush(10)
-    message = until_now(lambda: consumer.poll(0.5))
+    (message,) = polled(consumer, 1)
     assert message.value() == b"1" and message.headers() is None
     assert confluent.spans() == []
 
@@ -89,7 +89,7 @@ def test_a_class_of_a_service_made_from_the_new_names(confluent: ConfluentRig) -
     producer.flush(10)
     consumer = Late(confluent.consuming({}))
     consumer.subscribe(["orders"])
-    until_now(lambda: consumer.poll(0.5))
+    polled(consumer, 1)
     consumer.close()
     assert len(confluent.spans("process orders")) == 1
 

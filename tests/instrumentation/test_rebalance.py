@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from blocking_helpers import ConfluentRig, KafkaPythonRig, until_now
+from blocking_helpers import ConfluentRig, KafkaPythonRig, polled, until_now
 from headwater_instrumentation import ConfluentKafkaInstrumentor, KafkaPythonInstrumentor
 from headwater_instrumentation import attributes as names
 from headwater_instrumentation.guard import guard
@@ -131,7 +131,7 @@ def test_callbacks_of_the_service_are_called_as_before(confluent: ConfluentRig) 
     producer = confluent.producer()
     producer.produce("orders", b"1")
     producer.flush(10)
-    until_now(lambda: consumer.poll(0.1))
+    polled(consumer, 1)
     consumer.close()
     assert told == ["assign 3", "revoke 3"]
     given, taken = (attributes(span) for span in confluent.spans("rebalance"))
@@ -172,7 +172,7 @@ def test_confluent_kafka_is_steered(confluent: ConfluentRig) -> None:
     producer.produce("orders", b"1", partition=0)
     producer.flush(10)
     consumer = confluent.consumer("orders")
-    until_now(lambda: consumer.poll(0.1))
+    polled(consumer, 1)
     place = confluent_kafka.TopicPartition("orders", 0, 0)
     consumer.seek(place)
     consumer.pause([place])
