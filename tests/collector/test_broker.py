@@ -1,6 +1,7 @@
 """The embedded broker, talked to by the clients that people use: aiokafka and librdkafka."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -27,12 +28,12 @@ def at(broker: Broker) -> str:
 
 
 async def consumed(consumer: AIOKafkaConsumer, number: int) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [await consumer.getone() for _ in range(number)]
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.02)
 
@@ -186,3 +187,15 @@ async def test_bytes_that_are_no_kafka_close_only_their_own_connection(broker: B
         assert await asyncio.to_thread(knock, data) == b""
     async with AIOKafkaProducer(bootstrap_servers=at(broker)) as producer:
         assert (await producer.send_and_wait("orders", b"still here")).offset == 0
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_it_ends_no_matter_how_far_a_connection_has_come(turns: int) -> None:
+    broker = Broker()
+    await broker.start()
+    client = socket.create_connection((broker.host, broker.port), timeout=60)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await broker.stop()
+    with client, contextlib.suppress(ConnectionResetError):
+        assert await asyncio.to_thread(client.recv, 1) == b""

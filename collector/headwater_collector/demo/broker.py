@@ -6,12 +6,13 @@ own error code. It never stands in for Apache Kafka where a claim is about Kafka
 """
 
 import asyncio
-import contextlib
 import io
 import logging
+import socket
 import struct
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from .broker_answers import Answers
@@ -36,31 +37,31 @@ class Broker:
         self.cluster_id = f"embedded-{uuid.uuid4().hex[:12]}"
         self.host, self.port = "127.0.0.1", 0
         self._answers = Answers(self)
-        self._server: asyncio.Server | None = None
-        self._reaper: asyncio.Task[None] | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connections: dict[asyncio.Task[None], socket.socket] = {}
 
     async def start(self, address: str = "127.0.0.1:0") -> str:
         """Listens and gives HOST:PORT; port 0 takes a free one. Raises OSError when the port is taken."""
         host, _, port = address.rpartition(":")
-        self._server = await asyncio.start_server(self._connected, host, int(port), limit=1 << 20)
-        self.host, self.port = self._server.sockets[0].getsockname()[:2]
-        self._reaper = asyncio.create_task(self._expire_members(), name="broker sessions")
+        listening = socket.create_server((host, int(port)), backlog=100)
+        listening.setblocking(False)
+        self.host, self.port = listening.getsockname()[:2]
+        self._tasks = [
+            asyncio.create_task(self._accept(listening), name="broker door"),
+            asyncio.create_task(self._expire_members(), name="broker sessions"),
+        ]
         return f"{self.host}:{self.port}"
 
     async def stop(self) -> None:
         """Closes the door and all connections."""
-        if self._server is None:
-            return
-        self._server.close()
-        tasks = [*self._connections, *([self._reaper] if self._reaper else [])]
-        for task in tasks:
-            task.cancel()
+        await _ended(self._tasks)
         for group in self.groups.values():
             group.close()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        connections, self._connections, self._tasks = self._connections, {}, []
+        await _ended(connections)
+        await asyncio.sleep(0)  # the loop lets go of a connection in its next turn
+        for connection in connections.values():
+            connection.close()  # of a task that had not begun
 
     def group(self, name: str) -> Group:
         """The group of that name; made where there is none."""
@@ -72,10 +73,26 @@ class Broker:
             for group in self.groups.values():
                 group.expire(time.monotonic())
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
+    async def _accept(self, listening: socket.socket) -> None:
+        """Not asyncio's server: closed in the turn in which it accepts a connection, that one stays open for ever."""
+        with listening:
+            while True:
+                try:
+                    connection, _ = await asyncio.get_running_loop().sock_accept(listening)
+                except OSError as error:
+                    logger.warning("The embedded broker cannot take a connection now: %s", error)
+                    await asyncio.sleep(1.0)
+                    continue
+                task = asyncio.create_task(self._connected(connection))
+                self._connections[task] = connection
+                task.add_done_callback(lambda done: self._connections.pop(done, None))
+
+    async def _connected(self, connection: socket.socket) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(sock=connection, limit=1 << 20)
+        except OSError:
+            connection.close()
+            return
         # Kafka answers in the order of the requests, though a fetch may wait long.
         order: asyncio.Queue[asyncio.Task[bytes | None]] = asyncio.Queue(PIPELINED)
         answering = asyncio.create_task(_answer_in_order(order, writer))
@@ -91,12 +108,13 @@ class Broker:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            self._connections.discard(task)
             answering.cancel()
             while not order.empty():
                 order.get_nowait().cancel()
-            with contextlib.suppress(Exception):
+            if self._tasks:
                 writer.close()
+            else:
+                writer.transport.abort()  # at the end, without waiting for a client that does not read
 
     async def _answer(self, request: bytes, peer: str) -> bytes | None:
         key, version, correlation, length = struct.unpack_from(">hhih", request)
@@ -116,6 +134,13 @@ class Broker:
             logger.warning("A request of API %s from %s cannot be read: %s", key, peer, error)
             return None
         return None if fields is None else header + kind.RESPONSE_TYPE(*fields).encode()
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Ends tasks and waits for it."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _answer_in_order(order: "asyncio.Queue[asyncio.Task[Any]]", writer: asyncio.StreamWriter) -> None:
