@@ -49,7 +49,11 @@ class TcpProxy:
                 near, _ = self._listening.accept()
                 near.setblocking(True)
                 self._sockets.append(near)
-                far = socket.create_connection(self._target)
+                try:
+                    far = socket.create_connection(self._target)
+                except OSError:  # nobody is there: neither is anybody here
+                    near.close()
+                    continue
                 self._sockets.append(far)
                 for one, other in ((near, far), (far, near)):
                     thread = threading.Thread(target=self._forward, args=(one, other), daemon=True)
