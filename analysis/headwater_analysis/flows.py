@@ -194,8 +194,11 @@ def list_flows(
         rows = select(source, FlowRow, f"from flows_named(?) {order}", [[flow_id for (flow_id,) in ids]])
     counted = f"select count(*), epoch_ns(max(started_at)) from {relation}"
     unfiltered, newest = source.query(counted, in_window).rows[0]
-    total = len(rows)
-    if total >= limit:
+    if condition.sql == "true":
+        total = unfiltered
+    elif len(rows) < limit:
+        total = len(rows)
+    else:
         total = source.query(f"select count(*) {where}", params).rows[0][0]
     if newest is None or window.to_ns is not None:
         newest = _newest(source)

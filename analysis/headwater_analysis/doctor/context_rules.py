@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from headwater_analysis import format as fmt
+
 from . import instrumentations as known
 from .facts import ContextFacts, Facts
 from .finding import HINT, INSTALL, PROBLEM, SWITCHES, TROUBLE, USE, Finding, many, share_of
@@ -170,7 +172,7 @@ def event_id_repeated(facts: Facts) -> Iterator[Finding]:
             f"{'stands' if one.event_ids == 1 else 'stand'} on more than 20 messages each, {one.messages:,} in all: "
             "copies of a message are not looked for by them.",
             one.messages,
-            f"{one.topic}@{one.example['partition']}:{one.example['message_offset']}",
+            fmt.place(one.topic, one.example["partition"], one.example["message_offset"]),
             ("export HEADWATER_KAFKA_EVENT_ID_HEADERS=ce_id   # names events",),
             SWITCHES,
         )
