@@ -18,7 +18,6 @@ from headwater_analysis.critical_path import in_sql
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.local import LocalSource
 from headwater_analysis.remote import RemoteSource
-from headwater_collector.api import paths
 from headwater_collector.store import Store
 
 
@@ -59,7 +58,7 @@ def test_what_is_not_there_is_not_found(store: Store) -> None:
 def test_a_flow_too_large_for_this_process_is_left_to_the_command(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paths, "MOST_SPANS", 3)
+    monkeypatch.setattr(in_sql, "MOST_SPANS", 3)
     with api.serving(store) as url:
         status, body = get(url, "/v1/flows/orders@0:5/critical-path")
     assert status == 422

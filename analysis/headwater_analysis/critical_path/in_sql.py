@@ -21,7 +21,7 @@ ROWS = "critical_path_rows"
 MOST_FLOWS = 5
 """In one statement: each takes some questions of its own."""
 MOST_SPANS = 10_000
-"""Of a flow whose path is counted where others wait for the same process."""
+"""Of a flow whose path is counted where others wait for the same process, or it has spans to receive meanwhile."""
 
 _SCHEMA = pa.schema(
     [
@@ -39,14 +39,14 @@ class TooLarge(QueryFailed):
     """The flow has more spans than are looked at here."""
 
 
-def bounded_path(source: Source, flow_id: str, most: int) -> CriticalPath | None:
+def bounded_path(source: Source, flow_id: str) -> CriticalPath | None:
     """The critical path of a flow of moderate size, None where no such flow is stored; raises TooLarge."""
     counted = source.query("select spans from flows_named([?])", [flow_id]).rows
     if not counted:
         return None
-    if counted[0][0] > most:
+    if counted[0][0] > MOST_SPANS:
         raise TooLarge(
-            f"The flow has {counted[0][0]:,} spans, and {most:,} are looked at here; "
+            f"The flow has {counted[0][0]:,} spans, and {MOST_SPANS:,} are looked at here; "
             f"`headwater flow {flow_id} --view critical-path` looks at all."
         )
     return path_of_flow(source, flow_id)
@@ -70,7 +70,7 @@ def flows_asked(execute: Callable[..., Any], statement: str, params: Sequence[ob
 
 def rows_of(source: Source, flow_ids: Sequence[str]) -> pa.Table:
     """The segments of those flows' paths, in order; raises TooLarge."""
-    found = [path for flow_id in flow_ids if (path := bounded_path(source, flow_id, MOST_SPANS)) is not None]
+    found = [path for flow_id in flow_ids if (path := bounded_path(source, flow_id)) is not None]
     return pa.Table.from_pylist([row for path in found for row in _rows(path)], _SCHEMA)
 
 

@@ -12,9 +12,6 @@ from headwater_analysis.source import Answer, Change
 
 from .sql import Question, SqlRunner, Table, json_rows
 
-MOST_SPANS = in_sql.MOST_SPANS
-"""Of a flow whose path is counted in this process, which has spans to receive meanwhile."""
-
 
 class StoreSource:
     """The store of this process as a Source: its questions are checked and limited like everybody's."""
@@ -49,7 +46,7 @@ def critical_path(runner: SqlRunner, anything: str) -> bytes:
     """
     source = StoreSource(runner)
     flow_id = resolve(source, anything)
-    found = in_sql.bounded_path(source, flow_id, MOST_SPANS)
+    found = in_sql.bounded_path(source, flow_id)
     if found is None:
         raise NotFound(f"The flow {flow_id} is no longer stored.")
     return orjson.dumps(found)
