@@ -172,7 +172,7 @@ def _through_kafka_python(rig: KafkaPythonRig) -> list[bytes]:
     consumer.commit_async()
     consumer.commit()
     while len(seen) < MESSAGES:
-        for records in consumer.poll(500, max_records=50).values():
+        for records in consumer.poll(60_000, max_records=50).values():
             with process_batch(records) as batch:
                 for record in records:
                     batch.fail(record, ValueError())
