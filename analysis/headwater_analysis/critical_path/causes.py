@@ -8,6 +8,8 @@ from headwater_analysis.flows import SENDS, EdgeRow, HopRow, SpanRow
 
 Key = tuple[str, str]
 """Trace id and span id."""
+Index = Mapping[tuple[str | None, str | None], int]
+"""The node of a span by its ids; none has ids that are not known."""
 
 
 class Arrival(NamedTuple):
@@ -50,24 +52,24 @@ def is_send(span: SpanRow) -> bool:
 
 def found(
     spans: Sequence[SpanRow],
-    index: Mapping[Key, int],
+    index: Index,
     edges: Iterable[EdgeRow],
     hops: Iterable[HopRow],
     replays: frozenset[Key],
 ) -> Causes:
     """The causes of every span, of the strongest kind it has: its messages, else its primary cause."""
     by_node: dict[int, list[HopRow]] = {}
-    sent: dict[Key, list[int]] = {}
     attempts: dict[tuple[object, ...], int] = {}
-    for hop in hops:
-        node = index.get((hop.trace_id, hop.span_id))
-        if node is None:
-            continue
-        by_node.setdefault(node, []).append(hop)
-        key = _attempt(hop, 0)
-        attempts[key] = min(attempts.get(key, node), node)
-        if hop.send_trace_id is not None and hop.send_span_id is not None:
-            sent.setdefault((hop.send_trace_id, hop.send_span_id), []).append(node)
+    own_hops = [(node, hop) for hop in hops if (node := index.get((hop.trace_id, hop.span_id))) is not None]
+    for node, hop in own_hops:
+        if node in by_node:
+            by_node[node].append(hop)
+        else:
+            by_node[node] = [hop]
+    if any(hop.attempt > 1 for _, hop in own_hops):
+        for node, hop in own_hops:
+            key = _attempt(hop, 0)
+            attempts[key] = min(attempts.get(key, node), node)
     links: dict[int, list[int]] = {}
     for edge in edges:
         if edge.kind == "link":
@@ -77,42 +79,51 @@ def found(
             )
             if to is not None and by is not None and to != by:
                 links.setdefault(to, []).append(by)
-    lineage: dict[int, list[Key]] = {}
-    for span in spans:
-        if span.cause_kind != "origin":
-            continue
-        origin = index.get((span.cause_trace_id or "", span.cause_span_id or ""))
-        if origin is not None:
-            known = lineage.setdefault(origin, [(spans[origin].trace_id, spans[origin].span_id)])
-            known.append((span.trace_id, span.span_id))
+    primary = [index.get((span.cause_trace_id, span.cause_span_id)) for span in spans]
+    kinds = [span.cause_kind for span in spans]
+    handlings = _handlings(spans, primary, own_hops) if "origin" in kinds else {}
     result = Causes([-1] * len(spans), {}, [-1] * len(spans))
-    for node, span in enumerate(spans):
-        own = by_node.get(node)
-        if own is not None:
+    owner = result.owner
+    for node, (span, kind, cause) in enumerate(zip(spans, kinds, primary, strict=True)):
+        if node in by_node:
+            own = by_node[node]
             if len(own) > 1:
                 own.sort(key=_order)
             result.arrivals[node] = [_delivered(span, hop, index, attempts) for hop in own]
             result.around[node] = _around(node, span, spans, index, result.arrivals[node])
             continue
-        kind = span.cause_kind
-        if kind is None or (replays and (span.trace_id, span.span_id) in replays):
+        if cause is None or kind is None or cause == node:
             continue
-        cause = index.get((span.cause_trace_id or "", span.cause_span_id or ""))
-        if cause is None or cause == node:
+        if replays and (span.trace_id, span.span_id) in replays:
             continue
         if kind == "parent" and span.kind != "consumer":  # most are
-            result.owner[node] = cause
+            owner[node] = cause
             continue
         if kind == "origin":
-            kind, cause = _carried_on(
-                span, spans, cause, [one for key in lineage[cause] for one in sent.get(key, ())]
-            )
+            kind, cause = _carried_on(span, spans, cause, handlings[cause])
         if kind in ("parent", "cause") and not (span.kind == "consumer" and is_send(spans[cause])):
-            result.owner[node] = cause
+            owner[node] = cause
         else:
             some = links.get(node, [cause]) if kind == "link" else [cause]
             result.arrivals[node] = [_known(span, spans[one], one, kind) for one in sorted(set(some))]
     return result
+
+
+def _handlings(
+    spans: Sequence[SpanRow], primary: Sequence[int | None], hops: Iterable[tuple[int, HopRow]]
+) -> dict[int, list[int]]:
+    """By the node of an original message's send: who handled it, or anything that carried it on."""
+    sent: dict[Key, list[int]] = {}
+    for node, hop in hops:
+        if hop.send_trace_id is not None and hop.send_span_id is not None:
+            sent.setdefault((hop.send_trace_id, hop.send_span_id), []).append(node)
+    found: dict[int, list[int]] = {}
+    for span, origin in zip(spans, primary, strict=True):
+        if span.cause_kind == "origin" and origin is not None:
+            if origin not in found:
+                found[origin] = list(sent.get((spans[origin].trace_id, spans[origin].span_id), ()))
+            found[origin].extend(sent.get((span.trace_id, span.span_id), ()))
+    return found
 
 
 def _order(hop: HopRow) -> tuple[object, ...]:
@@ -128,20 +139,20 @@ def _attempt(hop: HopRow, back: int) -> tuple[object, ...]:
 
 
 def _delivered(
-    span: SpanRow, hop: HopRow, index: Mapping[Key, int], attempts: Mapping[tuple[object, ...], int]
+    span: SpanRow, hop: HopRow, index: Index, attempts: Mapping[tuple[object, ...], int]
 ) -> Arrival:
     """A message before its delivery, by the times of its hop; of a later attempt, the attempt before."""
-    cause = attempts.get(_attempt(hop, 1), -1) if hop.attempt > 1 else -1
+    attempt = hop.attempt
+    cause = attempts.get(_attempt(hop, 1), -1) if attempt > 1 else -1
     edge = "attempt" if cause >= 0 else "message"
     if cause < 0:
-        cause = index.get((hop.send_trace_id or "", hop.send_span_id or ""), -1)
-    wait, local, backoff, txn = (
-        _ns(hop.wait_ms), _ns(hop.local_wait_ms), _ns(hop.backoff_ms), _ns(hop.txn_wait_ms)
-    )  # fmt: skip
+        cause = index.get((hop.send_trace_id, hop.send_span_id), -1)
+    wait, local = _ns(hop.wait_ms), _ns(hop.local_wait_ms)
+    backoff, txn = _ns(hop.backoff_ms), _ns(hop.txn_wait_ms)
     available = span.started_ns - wait
     return Arrival(
         cause, edge, available - backoff - txn, txn, backoff, available, min(local, wait), "wait",
-        hop.topic, hop.partition, hop.message_offset, hop.consumer_group, hop.attempt,
+        hop.topic, hop.partition, hop.message_offset, hop.consumer_group, attempt,
     )  # fmt: skip
 
 
@@ -149,11 +160,9 @@ def _ns(milliseconds: float | None) -> int:
     return round(milliseconds * 1e6) if milliseconds and milliseconds > 0 else 0
 
 
-def _around(
-    node: int, span: SpanRow, spans: Sequence[SpanRow], index: Mapping[Key, int], arrivals: list[Arrival]
-) -> int:
+def _around(node: int, span: SpanRow, spans: Sequence[SpanRow], index: Index, arrivals: list[Arrival]) -> int:
     """The consumer's own span around a delivery, which ends no earlier than it; the sender's is not waiting."""
-    above = index.get((span.trace_id, span.parent_span_id or ""), -1)
+    above = index.get((span.trace_id, span.parent_span_id), -1)
     if above < 0 or above == node or is_send(spans[above]) or any(one.cause == above for one in arrivals):
         return -1
     return above if spans[above].started_ns <= span.started_ns < spans[above].ended_ns else -1

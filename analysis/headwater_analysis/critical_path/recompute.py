@@ -189,8 +189,11 @@ class Recomputation:
                 times[event] = max(
                     self._start(event // 2, times, own, waiting[event // 2], turns), self._floors[event]
                 )
-            elif line.rests[event]:
-                reached = max(_reached(rest, times, own) for rest in line.rests[event])
+            elif line.before[event] >= 0:
+                length = _scaled(line.own[event], own[line.of[event]]) + line.fixed[event]
+                reached = times[line.before[event]] + length
+                if event >= 2 * line.nodes:
+                    reached = max(reached, times[2 * (event - 2 * line.nodes) + 1])
                 times[event] = max(reached, self._floors[event])
         return times
 
@@ -202,7 +205,7 @@ class Recomputation:
 
     def _start(self, node: int, times: list[int], own: list[float], waits: _Waiting, turns: Turns) -> int:
         """When a delivery starts: once all it needs is there and its turn has come."""
-        rests = self.line.rests[2 * node]
+        rests = self.line.several.get(2 * node, ())
         outside = [one.available for one in self.line.arrivals[node] or () if one.cause < 0]
         if not rests and not outside:
             return self.line.starts[node]
@@ -246,7 +249,7 @@ class Recomputation:
             span = range(offset, offset + len(graph.spans))
             arrivals: dict[int, list[Arrival]] = {}
             for node, some in graph.arrivals.items():
-                rests = {rest.arrival: rest for rest in self.line.rests[2 * (node + offset)]}
+                rests = {rest.arrival: rest for rest in self.line.several.get(2 * (node + offset), ())}
                 arrivals[node] = [
                     self._moved(one, rests.get(one), times, own, waiting[node + offset], node + offset)
                     for one in some
@@ -292,6 +295,5 @@ def _available(rest: Rest, times: list[int], own: list[float], waits: _Waiting) 
     """Of a cause: when it is ready, the back-off after it, and from when on its effect could begin."""
     ready = _reached(rest, times, own)
     arrival = rest.arrival
-    assert arrival is not None
     backoff = _scaled(arrival.backoff, waits.backoff)
     return ready, backoff, ready + backoff + _scaled(arrival.txn, waits.txn)

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from .causes import Key
 from .graph import Graph
 from .segments import Segment, Slack, Step
-from .timeline import Rest, Timeline
-from .walk import own_step
+from .timeline import Timeline
+from .walk import own_fields
 
 _ENDLESS = 1 << 62
 _OWN = {"work": "own", "send": "own", "gap": "gap"}
@@ -21,47 +22,70 @@ def off_path(graph: Graph, segments: Sequence[Segment], run: int = 0) -> tuple[S
     counted = graph.counted(run)
     if not counted:
         return ()
-    on_path = {(one.trace_id, one.span_id, _OWN.get(one.kind, "wait")) for one in segments}
-    allowed = allowances(graph, max(graph.ends[node] for node in counted), counted)
-    found: dict[Step, list[tuple[int, int]]] = {}
+    on_path: dict[str, set[Key]] = {"own": set(), "wait": set(), "gap": set()}
+    for one in segments:
+        on_path[_OWN.get(one.kind, "wait")].add((one.trace_id, one.span_id))
+    allowed = allowances(graph, max(map(graph.ends.__getitem__, counted)))
+    # By the fields of a step; a step itself is made once for all that have it in common.
+    found: dict[tuple[str | None, ...], list[tuple[int, int]]] = {}
     for node in counted:
         span = graph.spans[node]
-        step = own_step(graph, node)
-        if (span.trace_id, span.span_id, "own") not in on_path:
-            found.setdefault(step, []).append((allowed[2 * node + 1], graph.ends[node] - graph.starts[node]))
-        if (span.trace_id, span.span_id, "wait") in on_path:
+        ids = (span.trace_id, span.span_id)
+        if ids not in on_path["own"]:
+            fields = own_fields(span)
+            slack = (allowed[2 * node + 1], graph.ends[node] - graph.starts[node])
+            if fields in found:
+                found[fields].append(slack)
+            else:
+                found[fields] = [slack]
+        if node not in graph.arrivals or ids in on_path["wait"]:
             continue
-        for arrival in graph.arrivals.get(node, ()):
+        for arrival in graph.arrivals[node]:
             wait = graph.starts[node] - arrival.available
             if wait > 0 and arrival.kind == "wait":
-                waited = Step("wait", topic=arrival.topic, consumer_group=arrival.consumer_group)
-                found.setdefault(waited, []).append((allowed[2 * node], wait))
+                fields = ("wait", None, None, arrival.topic, arrival.consumer_group)
+                found.setdefault(fields, []).append((allowed[2 * node], wait))
     slacks = [
-        Slack(step, len(some), max(length for _, length in some) / 1e6, min(slack for slack, _ in some) / 1e6)
-        for step, some in found.items()
+        Slack(
+            Step(kind or "", *more),
+            len(some),
+            max(length for _, length in some) / 1e6,
+            min(slack for slack, _ in some) / 1e6,
+        )
+        for (kind, *more), some in found.items()
     ]
     return tuple(sorted(slacks, key=lambda one: (one.slack_ms, -one.duration_ms, str(one.step))))
 
 
-def allowances(graph: Graph, end: int, counted: Sequence[int]) -> list[int]:
+def allowances(graph: Graph, end: int) -> list[int]:
     """By event, how much later it could have been, in ns; what nothing rests on may last until `end`."""
     line = Timeline([graph])
     order = line.order()
+    recorded, before = line.recorded, line.before
+    joined = 2 * line.nodes
     allowed = [_ENDLESS] * (3 * line.nodes)
-    for node in range(line.nodes):
-        allowed[2 * node + 1] = max(end - graph.ends[node], 0)
+    allowed[1:joined:2] = [max(end - moment, 0) for moment in graph.ends]
     for event in reversed(order):
-        some = line.rests[event]
-        if len(some) == 1:
-            allowed[some[0].event] = min(allowed[some[0].event], allowed[event])
-        elif some:
-            reached = [_reached(line, rest) for rest in some]
-            last = max(reached)
+        ahead, later = before[event], allowed[event]
+        if ahead >= 0:
+            if event < joined:
+                if later < allowed[ahead]:
+                    allowed[ahead] = later
+                continue
+            # After a child: whichever of the two came first has as much more room as it came before the other.
+            child = 2 * (event - joined) + 1
+            room = recorded[child] - recorded[ahead]
+            if later + max(room, 0) < allowed[ahead]:
+                allowed[ahead] = later + max(room, 0)
+            if later + max(-room, 0) < allowed[child]:
+                allowed[child] = later + max(-room, 0)
+        elif event in line.several:
+            some = line.several[event]
+            reached = [
+                recorded[rest.event] + rest.own + rest.fixed + rest.arrival.txn + rest.arrival.backoff
+                for rest in some
+            ]
+            last = max(reached) if len(some) > 1 else reached[0]
             for rest, at in zip(some, reached, strict=True):
-                allowed[rest.event] = min(allowed[rest.event], allowed[event] + last - at)
+                allowed[rest.event] = min(allowed[rest.event], later + last - at)
     return allowed
-
-
-def _reached(line: Timeline, rest: Rest) -> int:
-    waited = 0 if rest.arrival is None else rest.arrival.txn + rest.arrival.backoff
-    return line.recorded[rest.event] + rest.own + rest.fixed + waited

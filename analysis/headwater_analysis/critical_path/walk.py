@@ -8,6 +8,8 @@ later attempt to the end of the attempt before, and goes on from there.
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from headwater_analysis.flows import SpanRow
+
 from .causes import Arrival, is_send
 from .graph import Graph
 from .segments import Segment, Step
@@ -163,10 +165,15 @@ class _Walk:
 
 def own_step(graph: Graph, node: int) -> Step:
     """What a node's own time counts as."""
-    span = graph.spans[node]
+    kind, *more = own_fields(graph.spans[node])
+    return Step(kind or "", *more)
+
+
+def own_fields(span: SpanRow) -> tuple[str | None, ...]:
+    """The fields of the step that a span's own time counts as, for whoever compares many."""
     if is_send(span):
-        return Step("send", span.service, span.name, span.topic)
-    return Step("work", span.service, span.name)
+        return ("send", span.service, span.name, span.topic)
+    return ("work", span.service, span.name)
 
 
 def _segment(graph: Graph, piece: _Piece, total: int) -> Segment:
