@@ -3,29 +3,29 @@
 -- of the messages of a batch none can be told to have caused a send. Retries, dead letters and replays carry a
 -- message on and are no successors.
 create macro led_on(of_topic, of_group, heard_since, seen_since, seen_until) as table
-with heard as (
-    -- Once: the argument may be a question of its own.
-    select heard_since::timestamp_ns as since
-), handled as (
+with handled as (
     select
         topic, coalesce(incarnation, 1) as incarnation, partition, message_offset, consumer_group, trace_id,
-        consumer_service as service, started_at, row_number() over () as number
+        consumer_service as service, started_at, row_number() over () as number, hash(trace_id, service) as place
     from hops_of_messages(seen_since, seen_until)
-    where received_at >= (select since from heard) and status != 'error' and role = 'process'
+    where received_at >= heard_since::timestamp_ns and status != 'error' and role = 'process'
         and consumer_group is not null
         and (of_topic is null or topic = of_topic) and (of_group is null or consumer_group = of_group)
+), places as (
+    -- Grouped, so that it is known to be the smaller side of the join: else all messages since would be hashed.
+    select place from handled group by place
 ), sends as (
     select hash(m.trace_id, m.service) as place, m.sent_at as moment, m.topic as successor_topic
     from message_rows m
-    semi join handled h on h.trace_id = m.trace_id and h.service = m.service
-    where m.received_at >= (select since from heard)
+    semi join places p on p.place = hash(m.trace_id, m.service)
+    where m.received_at >= heard_since::timestamp_ns and m.service is not null
         and m.sent_at >= seen_since::timestamp_ns - interval 1 minute and m.origin is null and not coalesce(m.dead_letter, false)
 ), steps as (
     select place, moment, successor_topic, null as number from sends
     union all
-    select hash(h.trace_id, h.service) as place, h.started_at, null, h.number
+    select h.place, h.started_at, null, h.number
     from handled h
-    where place in (select place from sends)
+    where h.place in (select place from sends)
 ), pairs as (
     -- Sorted once: in a trace of many messages, pairing each send with each handling would not end.
     select successor_topic, moment, last_value(number ignore nulls) over (

@@ -11,7 +11,10 @@ with states as (
     -- A message handled more than once has led on if any of its deliveries has.
     select l.topic, l.partition, l.message_offset, l.incarnation, l.consumer_group, s.successor_topic, s.share, s.limit_ms,
         max(l.started_at + to_microseconds((s.limit_ms * 1000)::bigint)) as late_at
-    from led_on(of_topic, of_group, '1970-01-02'::timestamp_ns, seen_since, seen_until) l
+    -- Where nothing is known to lead on, nothing is read.
+    from led_on(of_topic, of_group, (
+        select case when count(*) > 0 then '1970-01-02' else '2262-01-01' end::timestamp_ns from successors),
+        seen_since, seen_until) l
     join successors s on s.topic = l.topic and s.consumer_group = l.consumer_group and s.service = l.service
     group by all
     having count(l.successors[s.successor_topic]) = 0

@@ -26,7 +26,8 @@ with pairs as (
         and m.cluster is not distinct from u.cluster and m.incarnation = u.incarnation
         and m.committed <= u.message_offset
 ), counted as (
-    select u.*, coalesce(c.last_offset >= u.message_offset, false) as counted
+    select u.*, coalesce(c.last_offset >= u.message_offset, false) as counted,
+        ledger_lane(u.cluster, u.topic, u.incarnation, u.partition, u.consumer_group) as lane
     from taken u
     asof left join counters c
         on c.topic = u.topic and c.partition = u.partition and c.consumer_group = u.consumer_group
@@ -34,17 +35,11 @@ with pairs as (
 ), before_it as (
     select u.*, e.before_count, e.before_span
     from counted u
-    asof left join edges e
-        on e.topic = u.topic and e.partition = u.partition and e.consumer_group = u.consumer_group
-        and e.cluster is not distinct from u.cluster and e.incarnation = u.incarnation
-        and e.message_offset < u.message_offset
+    asof left join edges e on e.lane = u.lane and e.message_offset < u.message_offset
 ), after_it as (
-    select u.*, e.after_count, e.after_span
+    select u.* exclude (lane), e.after_count, e.after_span
     from before_it u
-    asof left join edges e
-        on e.topic = u.topic and e.partition = u.partition and e.consumer_group = u.consumer_group
-        and e.cluster is not distinct from u.cluster and e.incarnation = u.incarnation
-        and e.message_offset > u.message_offset
+    asof left join edges e on e.lane = u.lane and e.message_offset > u.message_offset
 )
 from after_it
 union all by name

@@ -18,11 +18,11 @@ with positions as (
         select distinct topic, cluster from found_deliveries
     )
     group by topic
-), messages as (
+), messages as not materialized (
     select m.* replace (coalesce(m.cluster, t.only_cluster) as cluster)
     from found_messages m
     join topics t using (topic)
-), deliveries as (
+), deliveries as not materialized (
     select d.* replace (coalesce(d.cluster, t.only_cluster) as cluster)
     from found_deliveries d
     join topics t using (topic)

@@ -7,7 +7,11 @@ with facts as (
         neighbours / nullif(coalesce(before_span, 0) + coalesce(after_span, 0), 0) as share
     from ledger_facts(of_topic, of_group, seen_since, seen_until)
 ), limits as (
-    from learned_limits_since(of_topic, of_group, learning_since())
+    -- Where nothing waits, is in hand or was passed, no limit is asked for, and learning reads nothing.
+    from learned_limits_since(of_topic, of_group, (
+        select case when bool_or(deliveries is null or held_since is not null) then learning_since()
+            else '2262-01-01'::timestamp_ns end
+        from facts))
 ), usual as (
     select topic, consumer_group, max(work_limit_ms) as longest_work_ms from limits group by all
 ), unfinished as (
@@ -20,7 +24,9 @@ with facts as (
     select p.flow_id, min(p.entry) as entry
     from flow_parts p
     semi join unfinished u on u.flow_id = p.flow_id
-    where not p.shared and p.entry is not null and p.received_at >= seen_since::timestamp_ns - interval 1 hour
+    where not p.shared and p.entry is not null and p.received_at >= (
+        select case when count(*) > 0 then seen_since::timestamp_ns - interval 1 hour else '2262-01-01'::timestamp_ns end
+        from unfinished)
         -- What began after the message was sent is not where its flow began; clocks of two hosts may differ.
         and p.started_at < seen_until::timestamp_ns + interval 1 minute
     group by p.flow_id
