@@ -53,7 +53,7 @@ class Collector:
         path, keep = settings.data / "headwater.duckdb", settings.retention
         store = await asyncio.to_thread(Store.open, path, memory_limit=settings.store_memory, retention=keep)
         parts.push_async_callback(asyncio.to_thread, store.close)
-
+        store.recall()
         most = settings.max_log * MEGABYTE
         log = AppendLog(
             settings.data / "log", LogBounds(most_bytes=most, free_bytes=settings.min_free * MEGABYTE)

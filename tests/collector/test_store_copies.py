@@ -75,8 +75,9 @@ def test_an_id_on_more_messages_than_copies_explain_joins_nothing(tmp_path: Path
     store.close()
 
 
-def test_copies_are_found_after_a_restart_and_among_many(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("begun_when_opened", [False, True])
+def test_copies_are_found_by_the_first_write_after_a_restart_and_among_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun_when_opened: bool
 ) -> None:
     monkeypatch.setattr(seen_events, "IDS", 8)
     others = [
@@ -85,9 +86,17 @@ def test_copies_are_found_after_a_restart_and_among_many(
     ]
     first = [send("shop", "A", "first", ("orders", 0, 5), 0, 5, attributes=EVENT)]
     told.a_store(tmp_path, first, others).close()
+    if begun_when_opened:
+        stopped_early = told.open_store(tmp_path / "headwater.duckdb")
+        stopped_early.recall()
+        stopped_early.close()
     store = told.open_store(tmp_path / "headwater.duckdb")
+    if begun_when_opened:
+        store.recall()
     told.fill(store, [send("shop", "B", "second", ("orders", 0, 6), 50, 5, attributes=EVENT)])
     assert cause(store, "A", "second") == ("event", span("first"))
+    told.fill(store, [send("shop", "C", "third", ("orders", 0, 7), 90, 5, attributes=EVENT)])
+    assert cause(store, "A", "third") == ("event", span("second"))
     store.close()
 
 

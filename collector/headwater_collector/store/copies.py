@@ -3,24 +3,15 @@
 import numpy as np
 import pyarrow as pa
 
+from .recalling import STORED, columns
 from .seen_events import IDS
 from .writer import Writer
 
-_STORED = """
-select hash(event_id) as hash, epoch_ns(received_at) as at from message_rows where event_id is not null
-union all
-select hash(c.event_id), epoch_ns(c.received_at) from claim_rows c where c.kind = 'event'
-"""
-
 
 def remember(writer: Writer) -> None:
-    """Reads which events the store's messages are of, once after it was opened."""
+    """Sees to it that the events of the store's messages are known, however far that has come beside it."""
     if not writer.seen_events.filled:
-        batches = writer.batches(_STORED, IDS)
-        writer.seen_events.fill(
-            (batch["hash"].to_numpy(zero_copy_only=False), batch["at"].to_numpy(zero_copy_only=False))
-            for batch in batches
-        )
+        writer.seen_events.fill(columns(writer.batches(STORED, IDS)))
 
 
 def note(writer: Writer) -> None:

@@ -5,6 +5,7 @@ more than storing it. So a Bloom filter answers "on none", or "perhaps on one th
 the store then tells, and is read only there.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -61,18 +62,26 @@ def _positions(hashes: Hashes) -> Iterator[npt.NDArray[np.int64]]:
 
 
 class SeenEvents:
-    """Used by the writer's thread alone. What a transaction added stays when it is rolled back: that only costs."""
+    """Used by the writer's thread, and until it is filled by whoever fills it.
+
+    What a transaction added stays when it is rolled back: that only costs.
+    """
 
     def __init__(self) -> None:
         self._segments = [_Segment()]
+        self._filling = threading.Lock()
         self.filled = False
         """What the store held when it was opened is in here."""
 
     def fill(self, rows: Iterable[tuple[Hashes, Times]]) -> None:
-        """Takes in what was stored before."""
-        for hashes, times in rows:
-            self.add(hashes, times)
-        self.filled = True
+        """Takes in what was stored before, once; who comes while another does so waits, and reads no rows."""
+        with self._filling:
+            if self.filled:
+                return
+            self._segments = [_Segment()]
+            for hashes, times in rows:
+                self.add(hashes, times)
+            self.filled = True
 
     def add(self, hashes: Hashes, times: Times) -> None:
         """Notes ids of messages with their times of arrival."""

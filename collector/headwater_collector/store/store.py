@@ -11,6 +11,7 @@ import duckdb
 from . import schema
 from .errors import StoreBroken, StoreHeld, StoreTooNew
 from .file_lock import FileLock
+from .recalling import Recalling
 from .retention import Retention, Upkeep
 from .seen_events import SeenEvents
 from .writer import Listener, TableColumns, Writer
@@ -40,6 +41,7 @@ class Store:
         self._seen_events = SeenEvents()
         self._listeners: list[Listener] = []
         self._upkeep: Upkeep | None = None
+        self._recalling: Recalling | None = None
         self._closed = False
         self._open_again: Callable[[], duckdb.DuckDBPyConnection] | None = None
         self.down = False
@@ -73,6 +75,11 @@ class Store:
             store._upkeep = Upkeep(store, retention)
             store._upkeep.start()
         return store
+
+    def recall(self) -> None:
+        """Begins to read which events are stored, beside whatever else goes on: else the first write has to."""
+        if self._recalling is None:
+            self._recalling = Recalling(self.cursor, self._seen_events)
 
     def write(self, work: Callable[[Writer], T]) -> T:
         """Runs ``work`` in one transaction and commits it; an exception rolls everything back.
@@ -132,6 +139,8 @@ class Store:
 
         Raises what `open` raises while the cause lasts, and can be called again.
         """
+        if self._recalling is not None:
+            self._recalling.stop()
         with self._write_lock, self._cursor_lock:
             if self._closed or self._open_again is None:
                 return
@@ -150,6 +159,8 @@ class Store:
         """Checkpoints and lets go of the file; a second call does nothing."""
         if self._upkeep is not None:
             self._upkeep.stop()
+        if self._recalling is not None:
+            self._recalling.stop()
         with self._write_lock:
             if self._closed:
                 return
