@@ -10,10 +10,9 @@ import pytest
 
 import store_helpers as told
 from builders import a_send
-from headwater_analysis.errors import UsageError
 from headwater_analysis.health_hand import Hand
 from headwater_collector.kafka.answers import Answers, answer, moment
-from headwater_collector.kafka.cluster_config import ClusterConfig, aiokafka_options, librdkafka_options
+from headwater_collector.kafka.cluster_config import ClusterConfig
 from headwater_collector.kafka.poll_writer import known_cluster, restore, write_poll
 from headwater_collector.kafka.sent_times import sent_times
 from headwater_collector.kafka.snapshot import GroupSeen, Member, Partition, Snapshot
@@ -236,35 +235,3 @@ def test_where_records_may_not_be_read_spans_tell_the_lag_time(tmp_path: Path) -
     assert found["around"]["lag_error_seconds"] == pytest.approx(10, abs=0.1)
     assert sent_times(store, "another", tracker.wanted()) == {}
     store.close()
-
-
-def test_options_are_librdkafkas_and_come_to_aiokafka_by_its_names() -> None:
-    options = {
-        "security.protocol": "sasl_plaintext",
-        "sasl.mechanisms": "SCRAM-SHA-256",
-        "sasl.username": "u",
-        "sasl.password": "p",
-        "client.id": "mine",
-    }
-    config = ClusterConfig("main", "b:9092", options)
-    assert librdkafka_options(config)["sasl.mechanisms"] == "SCRAM-SHA-256"
-    assert librdkafka_options(config)["bootstrap.servers"] == "b:9092"
-    assert aiokafka_options(config) == {
-        "bootstrap_servers": "b:9092",
-        "client_id": "mine",
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "SCRAM-SHA-256",
-        "sasl_plain_username": "u",
-        "sasl_plain_password": "p",
-    }
-
-
-def test_tls_comes_as_a_context_and_what_cannot_be_read_is_said() -> None:
-    secured = ClusterConfig("main", "b:9093", {"security.protocol": "SSL"})
-    assert aiokafka_options(secured)["ssl_context"].check_hostname
-    missing = dataclasses.replace(secured, options={**secured.options, "ssl.ca.location": "/nowhere/ca.pem"})
-    with pytest.raises(UsageError, match="Cluster main: its TLS files"):
-        aiokafka_options(missing)
-    bearer = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}
-    with pytest.raises(UsageError, match="OAUTHBEARER.*read_records"):
-        aiokafka_options(ClusterConfig("main", "b:9093", bearer))

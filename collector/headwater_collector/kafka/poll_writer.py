@@ -80,6 +80,7 @@ def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason:
         "brokers": None,
         "polled_at": moment(now),
         "poll_ms": poll_ms,
+        "share_groups": None,
     }
 
     def work(writer: Writer) -> None:
@@ -155,6 +156,7 @@ def _cluster_row(config: ClusterConfig, snapshot: Snapshot) -> Row:
         "brokers": snapshot.brokers,
         "polled_at": moment(snapshot.at),
         "poll_ms": snapshot.poll_ms,
+        "share_groups": snapshot.share_groups,
     }
 
 

@@ -10,7 +10,7 @@ from headwater_analysis import sql
 
 from .errors import StoreBroken, StoreTooNew
 
-VERSION = 4
+VERSION = 5
 """Version of the physical layout. A store of a higher version is refused, one of a lower is migrated."""
 
 
