@@ -38,7 +38,7 @@ _RELATIONS = ("lag", "group_health")
 _COMMITS = """
 select sampled_at, consumer_group, topic, partition, committed, lag from commit_samples
 where cluster is not distinct from ? and sampled_at > ?::timestamp and consumer_group is not null
-    and topic is not null and partition is not null
+    and topic is not null and partition is not null and incarnation is null
 order by sampled_at
 """
 _ENDS = """
@@ -60,8 +60,16 @@ group by consumer_group
 _CLUSTERS = """
 select distinct cluster from commit_samples
 where sampled_at > ?::timestamp and cluster not in (select cluster from cluster_rows where cluster is not null)
+    and incarnation is null
 limit ?
 """
+"""Only polls know the incarnation of a topic: what has one was polled."""
+_JUDGED = """
+select distinct cluster from group_health_now
+where cluster not in (select cluster from cluster_rows where cluster is not null)
+limit ?
+"""
+"""By an earlier run."""
 _POLLED = """
 select distinct consumer_group, topic from lag_now
 where ?::varchar is null and cluster in (select cluster from cluster_rows)
@@ -89,7 +97,9 @@ class ReceivedWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._clusters[None] = ReceivedCluster(self._store, None)
+        judged = await asyncio.to_thread(self._store.read, _JUDGED, [MOST_CLUSTERS])
+        for cluster in (None, *(cluster for (cluster,) in judged)):
+            self._clusters[cluster] = ReceivedCluster(self._store, cluster)
         self._task = asyncio.create_task(self._run(), name="received lag")
 
     async def stop(self) -> None:
