@@ -76,7 +76,7 @@ def test_a_group_that_is_refused_is_unknown_with_the_reason_and_the_others_go_on
     answers = take(tracker, refused)
     assert (row(answers, "open")["status"], row(answers, "open")["lag"]) == ("ok", 0)
     assert (row(answers, "secret")["status"], row(answers, "secret")["evidence"]) == ("unknown", reason)
-    health = {each["consumer_group"]: each["status"] for each in answers.group_health}
+    health = {each["consumer_group"]: each["status"] for each in answers.group_health.to_pylist()}
     assert health == {"open": "ok", "secret": "unknown"}
 
 
@@ -87,7 +87,7 @@ def test_a_group_that_is_gone_leaves_unless_a_coordinator_is_silent() -> None:
     assert row(silent, "b")["status"] == "unknown"
     complete = take(tracker, snapshot(2, {"a": {0: 1}}, 5))
     assert set(complete.lag["consumer_group"].to_pylist()) == {"a"}
-    assert {each["consumer_group"] for each in complete.group_health} == {"a"}
+    assert {each["consumer_group"] for each in complete.group_health.to_pylist()} == {"a"}
 
 
 def test_a_group_that_leaves_ends_its_history_and_says_so(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_topic_sums_its_partitions_and_names_the_slowest() -> None:
     tracker = Tracker(POLL)
     for poll in range(4):
         answers = take(tracker, snapshot(poll, {"a": {0: 90 + poll, 1: 70, 2: 100}}, 100 + poll))
-    [health] = answers.group_health
+    [health] = answers.group_health.to_pylist()
     assert (health["lag"], health["partitions"], health["members"]) == (10 + 33 + 3, 3, 1)
     assert health["worst_partition"] == 1
     assert health["lag_method"] == "at_least"
