@@ -19,7 +19,7 @@ from .sql_errors import translated
 
 ROW_LIMIT = 100_000
 """As many rows as the collector gives to a screen; Arrow is given whole."""
-STORE_VERSION = 5
+STORE_VERSION = 6
 """The highest schema version of a store whose views mean what this headwater expects."""
 
 

@@ -19,7 +19,8 @@ GROUPS = 4
 
 OF_ALL = "received_at, trace_id, started_at, ended_at"
 KEPT = {
-    "flow_parts": f"{OF_ALL}, id as flow_id, '' as boundary, false as shared, 1 as spans, 1 as working_spans",
+    "flow_parts": f"{OF_ALL}, id as flow_id, '' as boundary, false as shared, 1 as spans, 1 as working_spans, "
+    "id_key(id) as flow_key, flow_key as trace_key",
     "hop_rows": f"{OF_ALL}, span_id, 'process' as role, 'kept' as topic, 0 as partition, started_at as sent_at",
     "cause_rows": "received_at, trace_id, span_id, 'message' as kind, id as cause_trace_id, span_id as cause_span_id",
 }

@@ -4,7 +4,7 @@
 create macro flow_hops(of_flow) as table
 with seen as materialized (
     select min(started_at) as since, max(ended_at) as until
-    from flow_parts where flow_id = of_flow and not shared
+    from flow_parts where flow_key = id_key(of_flow) and flow_id = of_flow and not shared
 )
 select h.*
 from hops h

@@ -6,7 +6,7 @@ with wanted as (
     select parsed_coordinates(id) as place
 ), candidates as (
     select 1 as rank, 'flow' as matched, flow_id as trace_id, null as span_id, started_at
-    from flow_parts where flow_id = id and not shared
+    from flow_parts where flow_key = id_key(id) and flow_id = id and not shared
     union all
     select 2, 'trace', trace_id, first.span_id, null
     from (

@@ -9,10 +9,10 @@ select p.*
 from flow_parts p
 join (select seen_since as since, seen_until as until) seen
     on p.started_at >= seen.since and p.started_at <= seen.until
-semi join (select unnest(of_flows::varchar[]) as flow_id) f on f.flow_id = p.flow_id
+semi join flows_by_key(of_flows) f on f.flow_key = p.flow_key and f.flow_id = p.flow_id
 where not every and not p.shared and p.replay is null
 union all
 select p.*
 from flow_parts p
-semi join (select unnest(of_flows::varchar[]) as flow_id) f on f.flow_id = p.flow_id
+semi join flows_by_key(of_flows) f on f.flow_key = p.flow_key and f.flow_id = p.flow_id
 where not every and p.started_at is null and not p.shared and p.replay is null;

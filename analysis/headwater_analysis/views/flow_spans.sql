@@ -31,12 +31,7 @@ with members as materialized (
 select
     f.* exclude (shared),
     of_flow as flow_id,
-    case
-        when c.kind = 'replay' then 'origin'
-        when c.kind is not null then c.kind
-        when h.send_span_id = f.parent_span_id then 'message'
-        when f.parent_span_id is not null then 'parent'
-    end as cause_kind,
+    cause_kind_of(c.kind, h.send_span_id, f.parent_span_id) as cause_kind,
     coalesce(c.cause_trace_id, case when f.parent_span_id is not null then f.trace_id end) as cause_trace_id,
     coalesce(c.cause_span_id, f.parent_span_id) as cause_span_id,
     f.shared

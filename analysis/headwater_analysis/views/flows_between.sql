@@ -1,9 +1,14 @@
 -- The flows that begin between two times, the first included; NULL is open. The arguments bound the cost, filters on
 -- the answer do not.
 create macro flows_between(since, until) as table
+with begun as materialized (
+    select list(flow_id) as flows from flow_ids_begun(since, until)
+), stretch as materialized (
+    from stretch_of_flows((select flows from begun))
+)
 from flows_of(
-    false, (select list(flow_id) from flow_ids_begun(since, until)), timestamp_ns '1677-09-22',
-    timestamp_ns '2262-04-11', coalesce(since::timestamp_ns, timestamp_ns '1677-09-22')
+    false, (select flows from begun), (select seen_since from stretch), (select seen_until from stretch),
+    coalesce(since::timestamp_ns, timestamp_ns '1677-09-22')
 )
 where started_at >= coalesce(since::timestamp_ns, timestamp_ns '1677-09-22');
 

@@ -3,7 +3,7 @@ create macro flows_named(of_flows) as table
 with seen as materialized (
     select min(p.started_at) as since, max(p.started_at) as until
     from flow_parts p
-    semi join (select unnest(of_flows::varchar[]) as flow_id) f on f.flow_id = p.flow_id
+    semi join flows_by_key(of_flows) f on f.flow_key = p.flow_key and f.flow_id = p.flow_id
     where not p.shared and p.replay is null
 )
 from flows_of(

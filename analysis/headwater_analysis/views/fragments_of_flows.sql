@@ -3,13 +3,11 @@
 -- by its offsets. since and until are the times between which their spans lie, so that these are not looked for
 -- everywhere.
 create macro fragments_of_flows(of_flows) as table
-with wanted as (
-    select distinct unnest(of_flows::varchar[]) as flow_id
-), own as materialized (
+with own as materialized (
     select p.flow_id, p.trace_id, p.boundary, min(p.started_at) as since, max(p.ended_at) as until,
         p.trace_id in (select trace_id from fragments) as split, max(p.started_at) as last_at
     from flow_parts p
-    semi join wanted w on w.flow_id = p.flow_id
+    semi join flows_by_key(of_flows) w on w.flow_key = p.flow_key and w.flow_id = p.flow_id
     where not p.shared
     group by p.flow_id, p.trace_id, p.boundary
 ), sent as materialized (

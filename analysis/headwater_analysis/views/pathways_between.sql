@@ -1,8 +1,13 @@
 -- The pathways of the flows that begin between two times, the first included; NULL is open.
 create macro pathways_between(since, until) as table
+with begun as materialized (
+    select list(flow_id) as flows from flow_ids_begun(since, until)
+), stretch as materialized (
+    from stretch_of_flows((select flows from begun))
+)
 from pathways_of(
-    false, (select list(flow_id) from flow_ids_begun(since, until)),
-    coalesce(since::timestamp_ns, timestamp_ns '1677-09-22')
+    false, (select flows from begun), coalesce(since::timestamp_ns, timestamp_ns '1677-09-22'),
+    (select seen_since from stretch), (select seen_until from stretch)
 );
 
 comment on macro table pathways_between is

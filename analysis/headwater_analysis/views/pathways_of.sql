@@ -1,8 +1,8 @@
 -- Flows with one entry, added up: every one, or some of them. The path is that of the flow with the most spans; names
 -- are gathered for that one alone.
-create macro pathways_of(every, of_flows, seen_since) as table
+create macro pathways_of(every, of_flows, begun_since, seen_since, seen_until) as table
 with sums as not materialized (
-    from flow_sums(every, of_flows, timestamp_ns '1677-09-22', timestamp_ns '2262-04-11')
+    from flow_sums(every, of_flows, seen_since, seen_until)
 ), per_pathway as materialized (
     select
         entry.service as entry_service,
@@ -17,7 +17,7 @@ with sums as not materialized (
         min(started_at) as first_seen,
         max(started_at) as last_seen
     from sums
-    where every or started_at >= seen_since
+    where every or started_at >= begun_since
     group by all
 ), named as (
     select flow_id, service_entries, topic_entries

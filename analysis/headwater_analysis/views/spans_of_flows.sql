@@ -38,12 +38,7 @@ select
     s.trace_id, s.span_id, s.parent_span_id, s.service, s.name, s.kind, s.started_at, s.ended_at,
     (epoch_ns(s.ended_at) - epoch_ns(s.started_at)) / 1e6 as duration_ms, s.status, s.status_message,
     s.error_type, s.cluster, s.topic, s.partition, s.message_offset, s.consumer_group, s.operation, s.event_id,
-    case
-        when c.kind = 'replay' then 'origin'
-        when c.kind is not null then c.kind
-        when h.send_span_id = s.parent_span_id then 'message'
-        when s.parent_span_id is not null then 'parent'
-    end as cause_kind,
+    cause_kind_of(c.kind, h.send_span_id, s.parent_span_id) as cause_kind,
     coalesce(c.cause_trace_id, case when s.parent_span_id is not null then s.trace_id end) as cause_trace_id,
     coalesce(c.cause_span_id, s.parent_span_id) as cause_span_id,
     s.shared, s.flow_id,

@@ -8,7 +8,7 @@ with seen as materialized (
         coalesce(min(started_at), timestamp_ns '1970-01-01') as since,
         coalesce(max(ended_at), timestamp_ns '2262-04-11') as until
     from flow_parts
-    where trace_id = of_trace
+    where trace_key = id_key(of_trace) and trace_id = of_trace
 )
 select s.*
 from spans s

@@ -10,7 +10,7 @@ from headwater_analysis import sql
 
 from .errors import StoreBroken, StoreTooNew
 
-VERSION = 5
+VERSION = 6
 """Version of the physical layout. A store of a higher version is refused, one of a lower is migrated."""
 
 

@@ -1,6 +1,5 @@
 """A flow's waterfall by the line API: a tree of names beside bars, with the waits drawn in front of the work."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -17,6 +16,7 @@ from headwater_analysis.layout.elastic_axis import Axis
 from headwater_analysis.layout.tree import Row, axis_for, waterfall
 from headwater_tui import palette
 from headwater_tui.messages import Moved, Opened
+from headwater_tui.widgets.waterfall_cells import cut, duration_label, joined, label
 
 CACHED_LINES = 2_000
 BAR, WAIT, BACKOFF, GAP = "█", "┄", "·", "≈"
@@ -151,14 +151,14 @@ class Waterfall(ScrollView, can_focus=True):
         glyph = "✗ " if failed else "⟳ " if row.attempt and row.attempt > 1 else ""
         fold = f"▸{row.hidden} " if row.hidden else "▾ " if row.children else "  "
         arrow = "⇢ " if row.asynchronous else ""
-        label = f"{' ' * min(row.depth, 16)}{fold}{glyph}{arrow}{span.name}"
+        name = f"{' ' * min(row.depth, 16)}{fold}{glyph}{arrow}{span.name}"
         service = f" {span.service}"
         space = max(names - len(service), 8)
         colour = bad if failed else palette.service(span.service)
         cursor = Style(reverse=True) if selected else Style()
         segments = [
-            Segment(_cut(label, space), base + (bad if failed else Style()) + cursor),
-            Segment(_cut(service, names - space), base + palette.service(span.service) + cursor),
+            Segment(cut(name, space), base + (bad if failed else Style()) + cursor),
+            Segment(cut(service, names - space), base + palette.service(span.service) + cursor),
             Segment(" ", base),
         ]
         cells: list[tuple[str, Style]] = [(" ", base)] * bars
@@ -166,8 +166,8 @@ class Waterfall(ScrollView, can_focus=True):
             mark = BACKOFF if wait.kind == "backoff" else WAIT
             self._fill(cells, wait.from_ns, wait.to_ns, mark, base + quiet)
         end = self._fill(cells, span.started_ns, max(span.ended_ns, span.started_ns), BAR, base + colour)
-        self._label(cells, end, _duration_label(row), base + quiet)
-        segments.extend(_joined(cells))
+        label(cells, end, duration_label(row), base + quiet)
+        segments.extend(joined(cells))
         return Strip(segments).adjust_cell_length(width, base)
 
     def _fill(self, cells: list[tuple[str, Style]], start: int, end: int, mark: str, style: Style) -> int:
@@ -178,17 +178,6 @@ class Waterfall(ScrollView, can_focus=True):
         last = min(max(last, first + 1), len(cells))
         cells[first:last] = [(mark, style)] * (last - first)
         return last
-
-    @staticmethod
-    def _label(cells: list[tuple[str, Style]], at: int, text: str, style: Style) -> None:
-        room = len(cells) - at
-        if len(text) <= room:
-            cells[at : at + len(text)] = [(sign, style) for sign in text]
-            return
-        # No room behind the bar: in front of it, where nothing else is drawn.
-        start = next((i for i, (sign, _) in enumerate(cells) if sign != " "), len(cells)) - len(text) - 1
-        if start >= 0:
-            cells[start : start + len(text)] = [(sign, style) for sign in text]
 
     def on_resize(self) -> None:
         self._lines.clear()
@@ -295,27 +284,3 @@ class Waterfall(ScrollView, can_focus=True):
     def _find(self, row: Row | None) -> None:
         found = next((i for i, one in enumerate(self.rows) if row is not None and one.key == row.key), 0)
         self._to(found)
-
-
-def _duration_label(row: Row) -> str:
-    text = f" {fmt.duration_ms(row.span.duration_ms)}"
-    wait = next((one for one in row.waits if one.kind == "wait"), None)
-    if wait is not None:
-        group = f"·{wait.consumer_group}" if wait.consumer_group else ""
-        text += f" after {fmt.duration_ms(wait.duration_ms)} in {wait.topic}{group}"
-    return text
-
-
-def _cut(text: str, space: int) -> str:
-    return (text if len(text) <= space else text[: max(space - 1, 0)] + "…").ljust(space)
-
-
-def _joined(cells: Sequence[tuple[str, Style]]) -> list[Segment]:
-    """Neighbouring cells of one style as one segment: fewer bytes to the terminal."""
-    segments: list[Segment] = []
-    start = 0
-    for i in range(1, len(cells) + 1):
-        if i == len(cells) or cells[i][1] != cells[start][1]:
-            segments.append(Segment("".join(sign for sign, _ in cells[start:i]), cells[start][1]))
-            start = i
-    return segments

@@ -55,7 +55,7 @@ with by_service as (
 )
 select s.* replace (
         s.messages - coalesce(b.messages, 0) as messages, s.doubtful + coalesce(h.doubtful, 0) as doubtful
-    ), f.flow_id, f.shared, f.replay,
+    ), f.flow_id, f.shared, f.replay, id_key(s.trace_id) as trace_key, id_key(f.flow_id) as flow_key,
     coalesce(h.hops, 0) as hops, h.wait_ns, h.work_ns, h.backoff_ns,
     coalesce(l.dead_letters, 0) - coalesce(b.dead_letters, 0) as dead_letters
 from spans s

@@ -23,7 +23,7 @@ with by_service as (
     from changed_hops
 )
 select
-    min(received_at) as received_at, trace_id, trace_id as flow_id, '' as boundary, false as shared,
+    min(received_at) as received_at, trace_id, trace_id as flow_id, id_key(trace_id) as trace_key, trace_key as flow_key, '' as boundary, false as shared,
     sum(spans) as spans, sum(working_spans) as working_spans, sum(errors) as errors,
     sum(messages) as messages, min(started_at) as started_at, max(ended_at) as ended_at,
     min(entry) as entry,

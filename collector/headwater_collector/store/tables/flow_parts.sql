@@ -22,5 +22,7 @@ create table flow_parts (
     work_ns bigint,
     backoff_ns bigint,
     replay varchar,                  -- as in fragments: a replay is a run of its own and counts in no total
-    doubtful integer                 -- hops and spans whose own times contradict each other
+    doubtful integer,                -- hops and spans whose own times contradict each other
+    flow_key ubigint,                -- id_key of either id
+    trace_key ubigint
 );
