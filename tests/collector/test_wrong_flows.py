@@ -14,7 +14,8 @@ import store_helpers as told
 from builders import a_request, a_span
 from headwater_analysis.critical_path.asking import path_of
 from headwater_analysis.flow_bounds import HOPS, SENTENCES
-from headwater_analysis.flows import load_flow, span_facts
+from headwater_analysis.flows import load_flow
+from headwater_analysis.spans import span_facts
 from headwater_collector.receivers.fast.decoder import FastDecoder
 from headwater_collector.receivers.otlp_decode import Kind, RawRequest
 from headwater_collector.records import LogPosition

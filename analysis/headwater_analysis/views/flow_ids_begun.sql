@@ -3,7 +3,5 @@
 create macro flow_ids_begun(since, until) as table
 select flow_id, min(started_at) as first_at
 from flow_parts
-where not shared and replay is null
-    and started_at >= coalesce(since::timestamp_ns, timestamp_ns '1677-09-22')
-    and started_at < coalesce(until::timestamp_ns, timestamp_ns '2262-04-11')
+where not shared and replay is null and begins_between(started_at, since, until)
 group by flow_id;

@@ -1,6 +1,6 @@
--- The parts of flows added up at once: one row a flow. Columns that nobody asks for cost nothing, and names cost ten
+-- The parts of flows added up at once, chosen as in flow_parts_of: one row a flow. Columns that nobody asks for cost nothing, and names cost ten
 -- times the numbers.
-create macro flow_sums(every, of_flows, seen_since, seen_until) as table
+create macro flow_sums(which, of_flows, seen_since, seen_until) as table
 select
     flow_id,
     sum(spans)::integer as spans,
@@ -20,6 +20,6 @@ select
     flatten(list(services)) as service_entries,
     flatten(list(topics)) as topic_entries,
     len(list_distinct(list(trace_id)))::integer as traces
-from flow_parts_of(every, of_flows, seen_since, seen_until)
+from flow_parts_of(which, of_flows, seen_since, seen_until)
 group by flow_id
-having sum(working_spans) > 0;
+having sum(working_spans) > 0 and (which != 'begun' or begins_between(min(started_at), seen_since, seen_until));

@@ -9,7 +9,7 @@ select
     flatten(list(p.services)) as service_entries,
     flatten(list(p.topics)) as topic_entries,
     count(distinct p.trace_id)::integer as traces
-from flow_sums(true, null, null, null) n
+from flow_sums('every', null, null, null) n
 join flow_parts p on p.flow_id = n.flow_id and not p.shared and p.replay is null
 group by n.flow_id, n.spans, n.working_spans, n.errors, n.messages, n.dead_letters, n.started_at, n.ended_at,
     n.doubtful, n.hops, n.wait_ns, n.work_ns, n.backoff_ns;

@@ -1,5 +1,5 @@
 -- Every flow. Those that begin between two times are found sooner by flows_between, and one by flow.
-create view flows as from flows_of(true, null, null, null, null);
+create view flows as from flows_of('every', null, null, null, null);
 
 comment on view flows is
     'One row a flow: one run end to end, over one or more traces';

@@ -1,13 +1,11 @@
 -- Flows by their ids; their parts are looked for once among all, to learn their times, and then between these.
 create macro flows_named(of_flows) as table
-with seen as materialized (
-    select min(p.started_at) as since, max(p.started_at) as until
-    from flow_parts p
-    semi join flows_by_key(of_flows) f on f.flow_key = p.flow_key and f.flow_id = p.flow_id
-    where not p.shared and p.replay is null
+with stretch as materialized (
+    from stretch_of_flows(of_flows)
 )
 from flows_of(
-    false, of_flows::varchar[], (select since from seen), (select until from seen), (select since from seen)
+    'named', of_flows::varchar[], (select seen_since from stretch), (select seen_until from stretch),
+    (select seen_since from stretch)
 );
 
 comment on macro table flows_named is

@@ -1,11 +1,11 @@
--- Flows with their totals: every one, or some that begin between two times. Sums count parallel branches each.
-create macro flows_of(every, of_flows, seen_since, seen_until, sent_since) as table
+-- Flows with their totals, chosen as in flow_parts_of. Sums count parallel branches each.
+create macro flows_of(which, of_flows, seen_since, seen_until, sent_since) as table
 with totals as not materialized (
     from flow_totals
-    where every
+    where which = 'every'
     union all by name
-    from flow_sums(false, of_flows, seen_since, seen_until)
-    where not every
+    from flow_sums(which, of_flows, seen_since, seen_until)
+    where which != 'every'
 ), replayed as (
     select flow_id, count(distinct replay)::integer as replays,
         bool_or(trace_id = flow_id and not entry.has_parent) as rooted
@@ -17,7 +17,7 @@ with totals as not materialized (
         a.flow_id is not null as awaited
     from totals t
     left join replayed r on r.flow_id = t.flow_id
-    left join awaited_flows(every, of_flows, sent_since) a on a.flow_id = t.flow_id
+    left join awaited_flows(which = 'every', of_flows, sent_since) a on a.flow_id = t.flow_id
 )
 select
     flow_id,

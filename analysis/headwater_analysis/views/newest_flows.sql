@@ -22,7 +22,7 @@ with begun as materialized (
     select list(flow_id) as flows, min(first_at) as first_at, max(last_at) as last_at from newest
 )
 from flows_of(
-    false, (select flows from chosen), (select first_at from chosen), (select last_at from chosen),
+    'named', (select flows from chosen), (select first_at from chosen), (select last_at from chosen),
     (select first_at from chosen)
 );
 

@@ -1,5 +1,5 @@
 -- All flows by their entry. Those of flows that begin between two times are found sooner by pathways_between.
-create view pathways as from pathways_of(true, null, null, null, null);
+create view pathways as from pathways_of('every', null, null);
 
 comment on view pathways is
     'One row a recurring shape of flows, known by its entry';

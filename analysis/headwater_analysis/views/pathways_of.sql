@@ -1,9 +1,7 @@
--- Flows with one entry, added up: every one, or some of them. The path is that of the flow with the most spans; names
--- are gathered for that one alone.
-create macro pathways_of(every, of_flows, begun_since, seen_since, seen_until) as table
-with sums as not materialized (
-    from flow_sums(every, of_flows, seen_since, seen_until)
-), per_pathway as materialized (
+-- Flows with one entry, added up: every one, or those that begin between two times (begun). The path is that of the flow
+-- with the most spans; names are gathered for that one alone.
+create macro pathways_of(which, seen_since, seen_until) as table
+with per_pathway as materialized (
     select
         entry.service as entry_service,
         entry.name as entry_name,
@@ -15,14 +13,15 @@ with sums as not materialized (
         quantile_cont(wait_ns / 1e6, [0.5, 0.95]) filter (hops > 0) as wait,
         quantile_cont(work_ns / 1e6, [0.5, 0.95]) as work,
         min(started_at) as first_seen,
-        max(started_at) as last_seen
-    from sums
-    where every or started_at >= begun_since
+        max(started_at) as last_seen,
+        max(ended_at) as last_ended
+    from flow_sums(which, null, seen_since, seen_until)
     group by all
 ), named as (
     select flow_id, service_entries, topic_entries
     from flow_sums(
-        false, (select list(longest) from per_pathway), timestamp_ns '1677-09-22', timestamp_ns '2262-04-11'
+        'named', (select list(longest) from per_pathway), (select min(first_seen) from per_pathway),
+        (select max(last_ended) from per_pathway)
     )
 )
 select

@@ -4,7 +4,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from headwater_analysis import flows
+from headwater_analysis import flows, spans
 from headwater_analysis import format as fmt
 from headwater_analysis.flow_bounds import DOUBT, SENTENCES
 from headwater_analysis.layout.tree import axis_for, path, waterfall
@@ -141,7 +141,7 @@ def content(source: Source, rest: tuple[str, ...], query: dict[str, str]) -> Any
 
 def span_panel(source: Source, trace_id: str, span_id: str) -> Any:
     """Everything known of one span."""
-    known = flows.span_facts(source, trace_id, span_id)
+    known = spans.span_facts(source, trace_id, span_id)
     found = source.query(
         "select service, name, kind, duration_ms, status, status_message, error_type, topic, partition, "
         "message_offset, consumer_group, event_id from trace(?) where span_id = ? limit 1",

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from headwater_analysis import flows
+from headwater_analysis import flows, spans
 from headwater_analysis import format as fmt
 from headwater_analysis.errors import HeadwaterError
 from headwater_analysis.flow_bounds import DOUBT, SENTENCES
@@ -29,7 +29,7 @@ class FlowView(View):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._span: str | None = None
-        self._facts: flows.SpanFacts | None = None
+        self._facts: spans.SpanFacts | None = None
         self._wanted: tuple[str, str] | None = None
 
     def compose(self) -> ComposeResult:
@@ -60,13 +60,13 @@ class FlowView(View):
             return None
         wanted, span = "/".join(self.location.rest), self._wanted
 
-        def ask(source: Source) -> tuple[flows.FlowDetail, flows.SpanFacts | None]:
+        def ask(source: Source) -> tuple[flows.FlowDetail, spans.SpanFacts | None]:
             detail = flows.load_flow(source, wanted)
-            return detail, flows.span_facts(source, *span) if span else None
+            return detail, spans.span_facts(source, *span) if span else None
 
         return ask
 
-    def show(self, answer: tuple[flows.FlowDetail, flows.SpanFacts | None]) -> None:
+    def show(self, answer: tuple[flows.FlowDetail, spans.SpanFacts | None]) -> None:
         detail, self._facts = answer
         fall = self.query_one(Waterfall)
         self.say(None)
