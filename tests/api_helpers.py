@@ -53,7 +53,7 @@ def fill_with_a_story(store: Store) -> None:
         behind |= {"lag_seconds": 64.0, "lag_error_seconds": 5.0}
         writer.append("cluster_rows", [
             {"cluster": CLUSTER, "name": "prod", "bootstrap": "b:9092", "state": "up", "brokers": 3,
-             "polled_at": POLLED, "poll_ms": 4.5},
+             "polled_at": POLLED, "poll_ms": 4.5, "share_groups": ["billing-[share]"]},
         ])  # fmt: skip
         writer.append("group_health_now", [now | behind | {"partitions": 1, "members": 2, "state": "Stable"}])
         writer.append("lag_now", [now | behind | {"partition": 0, "committed": 9, "end_offset": 21}])

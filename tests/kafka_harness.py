@@ -5,6 +5,7 @@ A test asks for the fixture `kafka` (tests/conftest.py); everything else is here
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import ctypes
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
@@ -240,6 +242,32 @@ class KafkaBroker:
         )
         return parse_consumer_groups(answer)
 
+    @contextlib.contextmanager
+    def share_consumer(self, group: str, topic: str) -> Iterator[None]:
+        """Kafka's own share consumer (KIP-932), from when its group is listed to the end of the block."""
+        command = [
+            *("java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", self._classpath),
+            "org.apache.kafka.tools.consumer.ConsoleShareConsumer",
+            *("--bootstrap-server", self.bootstrap, "--topic", topic, "--group", group),
+        ]
+        log = self.directory / "share_consumer.log"
+        with open(log, "wb") as said:
+            process = subprocess.Popen(
+                command, stdout=said, stderr=said, start_new_session=True, preexec_fn=_end_with_parent
+            )
+
+        def listed() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(f"the share consumer ended: {log.read_text(errors='replace')[-2000:]}")
+            return (group, "share") in asyncio.run(_listed_groups(self.bootstrap))
+
+        try:
+            _wait(listed, START_TIMEOUT_SECONDS, f"share group {group} is not listed")
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
     def _java(self, main: str, *arguments: str) -> str:
         command = ["java", "-XX:TieredStopAtLevel=1", "-cp", self._classpath, main, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -316,6 +344,16 @@ def parse_consumer_groups(answer: str) -> dict[tuple[str, str, int], OracleLag]:
                 consumer_id=None if member == "-" else member,
             )
     return found
+
+
+async def _listed_groups(bootstrap: str) -> list[tuple[str, str]]:
+    """Names and kinds of all groups, share groups as well, which librdkafka leaves out."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    try:
+        return [(str(group), str(kind)) for group, kind in await client.list_consumer_groups()]
+    finally:
+        await client.close()
 
 
 def _number(text: str) -> int | None:

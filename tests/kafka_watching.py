@@ -28,7 +28,7 @@ class Watching:
         self.watch = watch
 
     def rows(self, table: str, **where: object) -> list[dict[str, Any]]:
-        terms = " and ".join(f"{name} = ?" for name in where) or "true"
+        terms = " and ".join(f"{name} is not distinct from ?" for name in where) or "true"
         names = [row[0] for row in self.store.read(f"select column_name from (describe {table})")]
         found = self.store.read(f"select * from {table} where {terms}", list(where.values()))
         return [dict(zip(names, row, strict=True)) for row in found]

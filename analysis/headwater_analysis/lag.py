@@ -1,5 +1,6 @@
 """How far consumer groups are behind, in messages and seconds, and whether that is healthy."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .rows import select
@@ -8,6 +9,7 @@ from .window import Window
 
 HISTORY_LIMIT = 20_000
 """Points of one history: 400 a partition for 50 partitions."""
+SHARE_GROUPS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class ClusterRow:
     brokers: int | None
     polled_ns: int | None
     poll_ms: float | None
+    share_groups: tuple[str, ...] | None
+    """Their names; None while they are unknown."""
 
 
 def groups(source: Source) -> tuple[GroupRow, ...]:
@@ -174,3 +178,17 @@ def trends(
 def clusters(source: Source) -> tuple[ClusterRow, ...]:
     """The clusters that are watched."""
     return select(source, ClusterRow, "from clusters order by name")
+
+
+def share_groups_line(known: Iterable[ClusterRow]) -> str | None:
+    """The share groups of each cluster in words, some by name; None where there are none, or none is known."""
+    found = [(one.name, one.share_groups) for one in known if one.share_groups]
+    if not found:
+        return None
+    said = [
+        (f"{cluster}: " if len(found) > 1 else "")
+        + ", ".join(names[:SHARE_GROUPS_SHOWN])
+        + (f" and {more:,} more" if (more := len(names) - SHARE_GROUPS_SHOWN) > 0 else "")
+        for cluster, names in found
+    ]
+    return f"share groups, whose lag cannot be asked for: {'; '.join(said)}"

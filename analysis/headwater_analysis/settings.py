@@ -22,9 +22,9 @@ FILE_KEYS = frozenset(
     "api axis baseline budget cache capture collector data dead_letters debug decoder every fault filter "
     "format group headroom insecure json kafka keda keep_days keep_notable_days keep_size last limit "
     "max_body max_connections max_log message min_free name no_dashboard now orders otlp_grpc otlp_http "
-    "partitions poll rate reference role seconds seed sign_in since sort state status store store_memory "
-    "strict stuck theme throughput tls_ca tls_cert tls_key to token tolerance topic tui view watch web "
-    "what_if window".split()
+    "partitions poll rate reference role seconds seed share_groups sign_in since sort state status store "
+    "store_memory strict stuck theme throughput tls_ca tls_cert tls_key to token tolerance topic tui view "
+    "watch web what_if window".split()
 )
 """Every command's settings: one file serves all of them, and a key that none has is a mistake."""
 FILE_TABLES = ("alerts", "clusters", "masking")

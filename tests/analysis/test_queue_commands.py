@@ -17,6 +17,7 @@ import pytest
 import api_helpers as api
 import store_helpers as told
 from builders import a_send
+from headwater_analysis.lag import ClusterRow, share_groups_line
 from headwater_analysis.local import LocalSource
 from headwater_analysis.queues import hot_key, queues
 from headwater_analysis.window import Window
@@ -52,6 +53,40 @@ def test_a_stalled_group_shows_in_each(story: tuple[Store, str]) -> None:
     assert "11 messages wait behind it." in blocker["verdict"]
     printed = asked(url, "advice").stdout.decode()
     assert "Nobody reads: start a consumer of this group." in printed
+
+
+def test_share_groups_are_named_and_nothing_is_said_of_their_lag(story: tuple[Store, str]) -> None:
+    _, url = story
+    last = asked(url, "queues").stdout.decode().splitlines()[-1]
+    assert last == "share groups, whose lag cannot be asked for: billing-[share]"
+    assert b"billing" not in asked(url, "queues", "--group", "payments").stdout
+    assert asked(url, "queues", "--share-groups").stdout.decode() == "prod: billing-[share]\n"
+    told_apart = [{"cluster": api.CLUSTER, "name": "prod", "share_groups": ["billing-[share]"]}]
+    assert json.loads(asked(url, "queues", "--share-groups", "--json").stdout) == told_apart
+    for command in ("queues", "advice", "lag"):
+        done = asked(url, command, "--group", "billing-[share]")
+        assert done.stdout == b""
+        assert done.stderr.decode() == "billing-[share] is a share group, whose lag cannot be asked for.\n"
+
+
+@pytest.mark.parametrize(
+    ("clusters", "line"),
+    [
+        ((("a", None), ("b", ())), None),
+        ((("a", None), ("b", ("x", "y"))), "share groups, whose lag cannot be asked for: x, y"),
+        ((("a", ("z",)), ("b", ("x",))), "share groups, whose lag cannot be asked for: a: z; b: x"),
+        (
+            (("a", tuple(f"g{number}" for number in range(10, 25))),),
+            "share groups, whose lag cannot be asked for: "
+            "g10, g11, g12, g13, g14, g15, g16, g17, g18, g19 and 5 more",
+        ),
+    ],
+)
+def test_share_groups_of_several_clusters_stand_in_one_line(
+    clusters: tuple[tuple[str, tuple[str, ...] | None], ...], line: str | None
+) -> None:
+    rows = (ClusterRow("c", name, "b:1", "up", None, 1, None, None, groups) for name, groups in clusters)
+    assert share_groups_line(rows) == line
 
 
 @pytest.mark.parametrize("command", COMMANDS)

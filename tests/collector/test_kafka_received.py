@@ -6,9 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from headwater_collector.kafka import received
 from headwater_collector.kafka.received import ReceivedWatch
 from metric_exports import Collector, Export
 
@@ -103,6 +107,22 @@ async def test_a_receiver_that_falls_silent_leaves_no_old_numbers(tmp_path: Path
         assert "the kafka receiver has sent nothing since" in evidence
         await asyncio.to_thread(made.take, _scrape(time.time_ns(), {"follows": (109, 2)}, {}).body)
         await _until(lambda: _rows(made, "lag") == [(2,)], lambda: _rows(made, shown))
+
+
+async def test_a_receiver_that_was_silent_over_a_restart_leaves_no_old_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of what it sent is recent enough to be read again."""
+    monkeypatch.setattr(received, "USUAL_SECONDS", 0.1)
+    made = Collector(tmp_path)
+    said = {"cluster": "east", "consumer_group": "gone", "topic": "orders", "status": "stopped", "lag": 7}
+    made.store.write(lambda writer: writer.append("lag_now", [said]))
+    made.store.write(lambda writer: writer.append("group_health_now", [said]))
+    made.close()
+    async with _received(tmp_path, []) as again:
+        unknown = [("east", "unknown", None)]
+        asked = partial(_rows, again, "cluster, status, lag")
+        await _until(lambda: asked("lag") == asked("group_health") == unknown, lambda: asked("lag"))
 
 
 async def test_what_a_polled_cluster_tells_is_enough(tmp_path: Path) -> None:

@@ -46,9 +46,16 @@ def topic(kafka: KafkaBroker) -> str:
     return name
 
 
+@pytest.fixture(scope="module")
+def share_group(kafka: KafkaBroker, topic: str) -> str:
+    """Kafka's own share consumer was there; the group outlives it."""
+    with kafka.share_consumer("secured-shared", topic):
+        return "secured-shared"
+
+
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256"])
-async def test_offsets_and_records_are_read_as_the_user(
-    kafka: KafkaBroker, topic: str, tmp_path: Path, mechanism: str
+async def test_offsets_records_and_share_groups_are_read_as_the_user(
+    kafka: KafkaBroker, topic: str, share_group: str, tmp_path: Path, mechanism: str
 ) -> None:
     async with watching(tmp_path / "s.duckdb", kafka.secured, secured_by=_options(mechanism)) as watched:
         row = await watched.status("secured-group", "stopped")
@@ -57,6 +64,7 @@ async def test_offsets_and_records_are_read_as_the_user(
             lambda: watched.rows("lag_now", consumer_group="secured-group", lag_method="record_unchecked"),
             "the record's time",
         )
+        await watched.until(lambda: watched.rows("clusters", share_groups=[share_group]), "the share group")
 
 
 async def test_a_wrong_password_is_a_state_with_a_reason(

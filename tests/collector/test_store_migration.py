@@ -50,6 +50,15 @@ def test_a_migrated_store_is_laid_out_and_answers_like_a_new_one(tmp_path: Path)
         fresh.close()
 
 
+def test_what_an_older_version_did_not_ask_is_unknown(tmp_path: Path) -> None:
+    path = an_old_store(tmp_path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("insert into cluster_rows (name, state) values ('main', 'up')")
+    store = Store.open(path)
+    assert store.read("select name, state, share_groups from clusters") == [("main", "up", None)]
+    store.close()
+
+
 def test_a_migrated_store_takes_more_spans_and_opens_again(tmp_path: Path) -> None:
     path = an_old_store(tmp_path)
     store = Store.open(path)

@@ -49,7 +49,7 @@ COLUMNS = {
     "example_offset",
     "services": "service first_seen last_seen spans errors instances sdk_language sdk_version topics_in "
     "topics_out",
-    "clusters": "cluster name bootstrap state reason brokers polled_at poll_ms",
+    "clusters": "cluster name bootstrap state reason brokers polled_at poll_ms share_groups",
     "ingest_health": "sampled_at received_requests acknowledged_requests repeated_requests refused_requests "
     "stored_spans quarantined quarantine_reasons metrics_not_kept logs_not_kept log_bytes unstored_bytes "
     "oldest_unstored_seconds last_error started_at version",

@@ -115,6 +115,7 @@ def test_what_is_not_there_is_one_sentence(browser: Browser) -> None:
 def test_a_queue_shows_lag_in_messages_and_seconds_with_its_course(browser: Browser) -> None:
     browser.go("/queues")
     browser.shown("payments", "■ stalled", "12", "≈1 min 04 s ±5.00 s", "no commit for 2 min")
+    browser.shown("share groups, whose lag cannot be asked for: billing-[share]")
     browser.page.click("text=orders")
     browser.shown("payments on orders", "21")
     browser.until(lambda: browser.page.query_selector(".js-plotly-plot") is not None, "the chart")

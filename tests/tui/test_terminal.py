@@ -106,6 +106,7 @@ async def test_queues_show_lag_in_messages_and_seconds_with_the_evidence(url: st
         text = await shown(app, pilot, "payments", "stalled", "no commit for 2 min", "12")
         assert "≈1 min 04 s ±5.00 s" in text
         assert "21" in text  # the end offset of its partition
+        assert "share groups, whose lag cannot be asked for: billing-[share]" in text
 
 
 async def test_a_dead_letter_leads_to_its_flow(url: str) -> None:

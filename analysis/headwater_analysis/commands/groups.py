@@ -29,9 +29,22 @@ def say_pairs(known: Iterable[_OfGroup]) -> bool:
     return bool(pairs)
 
 
+def say_shared(source: Source, group: str | None) -> bool:
+    """Says that a group is a share group; False, and nothing, where it is none, or none was asked for."""
+    shared = group is not None and any(group in (one.share_groups or ()) for one in lag.clusters(source))
+    if shared:
+        empty(f"{group} is a share group, whose lag cannot be asked for.")
+    return shared
+
+
 def say_none_known() -> None:
     """No group is known at all."""
     empty("No consumer group is known; `headwater lag` says whether a cluster is watched.")
+
+
+def say_none_watched() -> None:
+    """No cluster is watched."""
+    empty("The collector watches no cluster; start it with --kafka HOST:PORT.")
 
 
 def asked_for(source: Source, group: str | None) -> list[lag.GroupRow]:

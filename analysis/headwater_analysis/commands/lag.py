@@ -8,7 +8,7 @@ from headwater_analysis import lag as question
 from headwater_analysis.settings import COLLECTOR, JSON, STORE, TOKEN, Command, Option, read
 from headwater_analysis.source import Source
 
-from .groups import say_pairs, wanted
+from .groups import say_none_watched, say_pairs, say_shared, wanted
 from .printing import console, empty, opened, print_json, print_table, status_text
 
 LAG = Command(
@@ -57,7 +57,7 @@ def _groups(source: Source, group: str | None, topic: str | None, as_json: bool)
     if as_json:
         print_json(rows)
     elif not rows:
-        _say_why_empty(source, known)
+        _say_why_empty(source, group, known)
     else:
         print_table(
             ("group", "topic", "status", "lag", "lag time", "in", "out", "members", "partitions", "evidence"),
@@ -86,7 +86,7 @@ def _partitions(source: Source, group: str | None, topic: str | None, as_json: b
     if as_json:
         print_json(rows)
     elif not rows:
-        _say_why_empty(source, known)
+        _say_why_empty(source, group, known)
     else:
         print_table(
             ("group", "partition", "status", "lag", "lag time", "committed", "end", "member", "evidence"),
@@ -108,12 +108,14 @@ def _partitions(source: Source, group: str | None, topic: str | None, as_json: b
         )
 
 
-def _say_why_empty(source: Source, known: Iterable[question.GroupRow | question.PartitionRow]) -> None:
-    if say_pairs(known):
+def _say_why_empty(
+    source: Source, group: str | None, known: Iterable[question.GroupRow | question.PartitionRow]
+) -> None:
+    if say_shared(source, group) or say_pairs(known):
         return
     clusters = question.clusters(source)
     if not clusters:
-        empty("The collector watches no cluster; start it with --kafka HOST:PORT.")
+        say_none_watched()
     for cluster in clusters:
         state = fmt.state(cluster.state)
         reason = f": {cluster.reason}" if cluster.reason else "; no consumer group has committed yet"

@@ -11,7 +11,7 @@ from headwater_analysis.source import Source
 from headwater_analysis.throughput import of_group
 from headwater_analysis.window import Window
 
-from .groups import say_none_known, say_pairs, wanted
+from .groups import say_none_known, say_none_watched, say_pairs, say_shared, wanted
 from .printing import console, opened, plain, print_json, print_table, status_text
 from .throughput_drawing import print_throughput
 
@@ -24,12 +24,14 @@ QUEUES = Command(
     "queues",
     "Shows every topic with the groups that read it: the verdict, lag in messages and seconds, rates, how lag went, "
     "when it will be gone (with its 90 % interval), the partition that takes most, and what stands beside the verdict: "
-    "skewed, burst, backpressure, retention that comes too soon. Below each line that is not well, its evidence.",
+    "skewed, burst, backpressure, retention that comes too soon. Below each line that is not well, its evidence. "
+    "Share groups are named below them: what they have not read yet cannot be asked for.",
     (
         "headwater queues",
         "headwater queues --group payments --last 1h",
         "headwater queues --group payments --throughput --last 24h    # waits against rates",
         "headwater queues --json | jq '.[] | select(.marks != [])'",
+        "headwater queues --share-groups --json",
     ),
     options=(
         _GROUP,
@@ -41,6 +43,7 @@ QUEUES = Command(
             False,
             "flag",
         ),
+        Option("share-groups", "Only the names of each cluster's share groups.", False, "flag"),
         Option("last", "How far back the trend goes, such as 15m or 6h.", "15m", metavar="DURATION"),
         *_ASKING,
     ),
@@ -75,14 +78,21 @@ def run(argv: list[str]) -> int:
         if settings.throughput:
             window = Window.last(settings.last)
             return print_throughput(of_group(source, settings.group, window, settings.topic), settings.json)
+        if settings.share_groups:
+            _share_groups(lag.clusters(source), settings.json)
+            return 0
         found = question.queues(source, Window.last(settings.last))
         rows = [row for row in found if wanted(row, settings.group, settings.topic)]
         if settings.json:
             print_json(rows)
-        elif not rows:
-            _say_why_empty(source)
-        else:
+            return 0
+        if rows:
             _print(rows)
+        else:
+            _say_why_empty(source, settings.group)
+        shared = lag.share_groups_line(lag.clusters(source))
+        if shared and settings.group is None and settings.topic is None:
+            console().print(plain(shared), soft_wrap=True)
     return 0
 
 
@@ -97,7 +107,7 @@ def run_advice(argv: list[str]) -> int:
         elif settings.json:
             print_json(rows)
         elif not rows:
-            _say_why_empty(source)
+            _say_why_empty(source, settings.group)
         else:
             print_table(
                 ("group", "topic", "consumers", "partitions", "in", "advice"),
@@ -165,6 +175,19 @@ def _keda(rows: list[Advised], budget: float) -> None:
     out("---\n".join(documents))
 
 
-def _say_why_empty(source: Source) -> None:
-    if not say_pairs(lag.groups(source)):
+def _share_groups(clusters: tuple[lag.ClusterRow, ...], as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [{"cluster": one.cluster, "name": one.name, "share_groups": one.share_groups} for one in clusters]
+        )
+        return
+    for one in clusters:
+        names = "unknown" if one.share_groups is None else ", ".join(one.share_groups) or "none"
+        console().print(plain(f"{one.name}: {names}"), soft_wrap=True)
+    if not clusters:
+        say_none_watched()
+
+
+def _say_why_empty(source: Source, group: str | None) -> None:
+    if not say_shared(source, group) and not say_pairs(lag.groups(source)):
         say_none_known()

@@ -29,7 +29,7 @@ EXAMPLES: dict[str, str] = {
     "dead_letters": "select topic, error_type, origin_topic, attempts, flow_id from dead_letters limit 20",
     "failure_groups": "select error_type, messages, first_seen, last_seen from failure_groups order by messages desc",
     "services": "select service, spans, errors, topics_in, topics_out from services",
-    "clusters": "select name, cluster, state, reason, brokers from clusters",
+    "clusters": "select name, cluster, state, reason, brokers, share_groups from clusters",
     "ingest_health": "select stored_spans, quarantined, last_error from ingest_health",
     "relation_columns": "select column_name, comment from relation_columns where relation = 'hops' order by position",
     "newest_spans": "from newest_spans(20, of_service := 'shop', least_ms := 100, seen_since := ago(interval 1 hour))",

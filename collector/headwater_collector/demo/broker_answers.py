@@ -231,7 +231,7 @@ class Answers:
 
     async def _delete_groups(self, request: Any, *_: str) -> Fields:
         answers = []
-        for name in request.group_names:
+        for name in request.groups_names:
             group = self._broker.groups.get(name)
             error = GROUP_ID_NOT_FOUND if group is None else NON_EMPTY_GROUP if group.members else 0
             if not error:

@@ -29,7 +29,7 @@ class Answers:
     """Rows of `lag_now` and `group_health_now`."""
 
     lag: pa.Table
-    group_health: list[Row]
+    group_health: pa.Table
 
 
 _CAUGHT_UP = LagTime(0.0, "exact", 0.0)
@@ -158,51 +158,69 @@ def _moved(tracker: Tracker, columns: Columns) -> Flags:
     return tracker.history.times["changed_at"] >= columns.now - within
 
 
-def _judge_topics(tracker: Tracker, lines: _Lines) -> list[Row]:
-    """Every group on every topic: its worst partition, or what its summed lag says."""
+def _judge_topics(tracker: Tracker, lines: _Lines) -> pa.Table:
+    """Rows of `group_health_now`: every group on every topic, its worst partition or what its summed lag says."""
     snapshot, sums = tracker.snapshot, tracker.sums
     assert snapshot is not None
-    parts: list[list[int]] = [[] for _ in sums.places]
-    for line, place in enumerate(tracker.lines.of_sum.tolist()):
-        parts[place].append(line)
-    topics = [_Topic(tracker, lines, each) for each in parts]
+    of_sum = tracker.lines.of_sum
+    counts = np.bincount(of_sum, minlength=len(sums.places))
+    ordered, ends = of_sum.argsort(kind="stable").tolist(), np.cumsum(counts).tolist()
+    topics = [
+        _Topic(tracker, lines, ordered[end - count : end])
+        for end, count in zip(ends, counts.tolist(), strict=True)
+    ]
     seconds = np.array([each.time.seconds for each in topics], np.float64)
     columns = Columns(sums.history, tracker.poll_seconds, np.zeros(len(topics), bool))
+    standings: list[Standing] = []
+    worst: list[int | None] = []
     totals = judge_all(columns, Said(seconds), SUM_RULES)
-    rows: list[Row] = []
-    for (group, topic), of, keeper, total in zip(sums.places, topics, sums.keepers, totals, strict=True):
+    for of, keeper, total in zip(topics, sums.keepers, totals, strict=True):
         verdict = judge_group(of.standings, total)
         settled = verdict.worst_partition is not None
-        standing = keeper.update(verdict.verdict, snapshot.at, settled=settled)
-        seen = snapshot.groups.get(group)
-        rows.append(
-            {
-                "cluster": snapshot.cluster,
-                "consumer_group": group,
-                "topic": topic,
-                "status": standing.status,
-                "evidence": standing.evidence,
-                "since": moment(standing.since),
-                "lag": of.lag,
-                "lag_seconds": of.time.seconds,
-                "lag_method": of.time.method,
-                "lag_error_seconds": of.time.error_seconds,
-                "partitions": len(of.standings),
-                "worst_partition": verdict.worst_partition if settled else of.slowest,
-                "state": seen.state if seen else "unknown",
-                "members": len(seen.members) if seen else None,
-                "in_rate": of.in_rate,
-                "out_rate": of.out_rate,
-                "sampled_at": moment(snapshot.at),
-            }
-        )
-    return rows
+        standings.append(keeper.update(verdict.verdict, snapshot.at, settled=settled))
+        worst.append(verdict.worst_partition if settled else of.slowest)
+    seen = [snapshot.groups.get(group) for group, _ in sums.places]
+    return pa.table(
+        {
+            "cluster": pa.repeat(pa.scalar(snapshot.cluster), len(topics)),
+            "consumer_group": pa.array([group for group, _ in sums.places], pa.string()),
+            "topic": pa.array([topic for _, topic in sums.places], pa.string()),
+            "status": pa.array([each.status for each in standings], pa.string()),
+            "evidence": pa.array([each.evidence for each in standings], pa.string()),
+            "since": _moments([each.since for each in standings]),
+            "lag": pa.array([each.lag for each in topics], pa.int64()),
+            "lag_seconds": pa.array([each.time.seconds for each in topics], pa.float64()),
+            "lag_method": pa.array([each.time.method for each in topics], pa.string()),
+            "lag_error_seconds": pa.array([each.time.error_seconds for each in topics], pa.float64()),
+            "partitions": pa.array(counts.tolist(), pa.int32()),
+            "worst_partition": pa.array(worst, pa.int32()),
+            "state": pa.array([each.state if each else "unknown" for each in seen], pa.string()),
+            "members": pa.array([len(each.members) if each else None for each in seen], pa.int32()),
+            "in_rate": pa.array([each.in_rate for each in topics], pa.float64()),
+            "out_rate": pa.array([each.out_rate for each in topics], pa.float64()),
+            "sampled_at": pa.repeat(pa.scalar(moment(snapshot.at), _TIME), len(topics)),
+        }
+    )
 
 
 class _Topic:
     """A group on a topic, of its lines."""
 
+    __slots__ = ("in_rate", "lag", "out_rate", "slowest", "standings", "time")
+
     def __init__(self, tracker: Tracker, said: _Lines, lines: list[int]) -> None:
+        if len(lines) == 1:  # most groups, where there are very many: nothing to add up
+            [line] = lines
+            number = tracker.lines.keys[line][1].partition
+            timed = said.times[line].seconds is not None
+            self.standings = {number: said.standings[line]}
+            self.lag, self.time = said.lags[line], said.times[line] if timed else _UNKNOWN
+            self.slowest = number if timed else None
+            self.in_rate, self.out_rate = said.in_rates[line], said.out_rates[line]
+            return
+        self._add_up(tracker, said, lines)
+
+    def _add_up(self, tracker: Tracker, said: _Lines, lines: list[int]) -> None:
         numbers = [tracker.lines.keys[line][1].partition for line in lines]
         self.standings = dict(zip(numbers, (said.standings[line] for line in lines), strict=True))
         lags = [lag for line in lines if (lag := said.lags[line]) is not None]

@@ -11,8 +11,9 @@ from itertools import islice
 from headwater_analysis.errors import HeadwaterError
 from headwater_collector.store import Store
 
+from .aiokafka_options import untranslatable
 from .answers import answer
-from .cluster_config import ClusterConfig, unreadable_records
+from .cluster_config import ClusterConfig
 from .daemon_thread import in_daemon_thread
 from .hands import Hands
 from .lives import FIRST, NewLives
@@ -20,6 +21,7 @@ from .poll_writer import known_cluster, restore, state_of, write_down, write_pol
 from .poller import Poller
 from .record_fetcher import RecordFetcher
 from .sent_times import sent_times
+from .share_groups import ShareGroups
 from .snapshot import Snapshot
 from .tracker import Tracker
 
@@ -40,7 +42,8 @@ class ClusterWatch:
         self._poller = Poller(config, timeout_seconds=min(LONGEST_TIMEOUT_SECONDS, max(3.0, poll_seconds)))
         self._lookup = RecordFetcher(config)
         self._hands = Hands(store)
-        self._no_records = unreadable_records(config)
+        self._share_groups = ShareGroups(config)
+        self._no_records = _no_records(config)
         self._tracker: Tracker | None = None
         self._task: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
@@ -61,6 +64,7 @@ class ClusterWatch:
     async def stop(self) -> None:
         """Returns when the last write is done; a request under way is left to its time-out."""
         self._poller.close()
+        self._share_groups.close()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -132,6 +136,7 @@ class ClusterWatch:
         self.poll_ms = (time.monotonic() - started) * 1000
         if self._tracker is not None:
             self._tracker.miss()
+        self._share_groups.forget()
         down = (self._store, self.config, self.cluster, reason, self.poll_ms)
         with contextlib.suppress(Exception):  # a store that fails says so where its writes are counted
             await self._write(lambda: write_down(*down))
@@ -143,6 +148,7 @@ class ClusterWatch:
             self._tracker = await asyncio.to_thread(restore, *arguments)
         tracker = self._tracker
         self.cluster = snapshot.cluster
+        snapshot = self._with_share_groups(snapshot)
         if self._no_records is not None:
             snapshot = replace(snapshot, refusals=(*snapshot.refusals, self._no_records))
         new_lives = tracker.take(snapshot)
@@ -157,6 +163,13 @@ class ClusterWatch:
         self.poll_ms = snapshot.poll_ms
         self.state, self.reason = state_of(snapshot)
 
+    def _with_share_groups(self, snapshot: Snapshot) -> Snapshot:
+        """What asking beside the polls gave until now."""
+        self._share_groups.ask_if_due()
+        names, remark = self._share_groups.listed()
+        said = [snapshot.remark, None if self._no_records else remark]
+        return replace(snapshot, share_groups=names, remark="; ".join(filter(None, said)) or None)
+
     def _judge_and_write(self, tracker: Tracker, new_lives: NewLives) -> None:
         assert self.cluster is not None
         if not self.reads_records:
@@ -169,3 +182,12 @@ class ClusterWatch:
         """In a thread; a write that has begun is waited for by `stop`."""
         self._writing = asyncio.create_task(asyncio.to_thread(work))
         await asyncio.shield(self._writing)
+
+
+def _no_records(config: ClusterConfig) -> str | None:
+    """Why no records can be read though they may be; None if they can, or may not."""
+    reason = untranslatable(config) if config.read_records else None
+    if reason is None:
+        return None
+    said = "records cannot be read nor share groups be listed"
+    return f"Cluster {config.name}: {said}: {reason}; or set read_records = false."

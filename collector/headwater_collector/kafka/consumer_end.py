@@ -1,18 +1,24 @@
-"""Ending an aiokafka consumer whatever state its broker is in."""
+"""Ending an aiokafka client whatever state its broker is in."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 LONGEST_SECONDS = 5.0
 
 
 async def end(consumer: Any) -> None:
-    """Stop it; never raises, never hangs.
+    """Stop a consumer; never raises, never hangs."""
+    await ended(consumer.stop())
 
-    With the broker away `stop()` can wait for ever, or end in a CancelledError of aiokafka's own tasks, which
+
+async def ended(stop: Coroutine[Any, Any, None]) -> None:
+    """Let a client stop; never raises, never hangs.
+
+    With the broker away that can take for ever, or end in a CancelledError of aiokafka's own tasks, which
     would end the caller's.
     """
-    task = asyncio.ensure_future(consumer.stop())
+    task = asyncio.ensure_future(stop)
     await asyncio.wait([task], timeout=LONGEST_SECONDS)
     if not task.done():
         task.cancel()

@@ -20,8 +20,8 @@ from headwater_analysis.errors import HeadwaterError
 from headwater_collector.store import Store, Writer
 
 from . import dead_letter_rows
+from .aiokafka_options import aiokafka_options
 from .answers import moment
-from .cluster_config import aiokafka_options
 from .cluster_watch import ClusterWatch
 from .consumer_end import cancelled_from_outside, end
 from .dead_letter_topics import DeadLetterTopics

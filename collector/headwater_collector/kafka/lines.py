@@ -19,6 +19,9 @@ Key = tuple[str, Partition]
 """(group, partition)"""
 
 
+_NOBODY = hash(frozenset[str]())
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a poll says of the lines that it met: those with a committed offset or an owner."""
@@ -139,7 +142,7 @@ class KnownLines:
 
 def _owners(seen: GroupSeen | None) -> "list[tuple[Partition, str]]":
     """Who has each partition: by client id where that tells the members apart, else by member id."""
-    if seen is None:
+    if seen is None or not seen.members:
         return []
     telling = len({member.client_id for member in seen.members}) == len(seen.members)
     return [
@@ -157,7 +160,7 @@ def _state(seen: GroupSeen | None) -> tuple[bool, bool, int]:
     if seen is None:
         return False, False, 0
     in_change = seen.state in IN_CHANGE or (seen.state == "unknown" and seen.protocol == "consumer")
-    members = hash(frozenset(member.member_id for member in seen.members))
+    members = hash(frozenset(member.member_id for member in seen.members)) if seen.members else _NOBODY
     return seen.state in WITHOUT_MEMBERS, in_change, members
 
 

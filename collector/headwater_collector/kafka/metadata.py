@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import ConsumerGroupType, KafkaException
 
 from .refusals import Refusals, reason_of
 from .snapshot import Partition
@@ -34,4 +34,4 @@ def partitions_of(metadata: Any, refusals: Refusals) -> tuple[dict[str, int], li
 
 
 def protocol_of(group: Any) -> str:
-    return "consumer" if group.type is not None and group.type.name == "CONSUMER" else "classic"
+    return "consumer" if group.type is ConsumerGroupType.CONSUMER else "classic"

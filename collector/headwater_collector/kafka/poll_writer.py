@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Container
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,6 +54,9 @@ def write_poll(
         writer.append("metric_rows", _retention_rows(snapshot))
         writer.replace("lag_now", answers.lag, cluster=snapshot.cluster)
         writer.replace("group_health_now", answers.group_health, cluster=snapshot.cluster)
+        said = "SELECT cluster FROM cluster_rows WHERE name = ? AND cluster != ?"
+        for (other,) in writer.execute(said, [config.name, snapshot.cluster]):
+            _forget(writer, other)  # the name leads to another cluster now
         writer.replace("cluster_rows", [_cluster_row(config, snapshot)], name=config.name)
         at = int(snapshot.at * 1e9)
         for relation in (
@@ -80,6 +84,7 @@ def write_down(store: Store, config: ClusterConfig, cluster: str | None, reason:
         "brokers": None,
         "polled_at": moment(now),
         "poll_ms": poll_ms,
+        "share_groups": None,
     }
 
     def work(writer: Writer) -> None:
@@ -103,6 +108,26 @@ def unknown_now(writer: Writer, cluster: str | None, evidence: str) -> None:
         )
     for relation in ("lag", "group_health"):
         writer.changed(relation, int(now * 1e9), int(now * 1e9))
+
+
+def forget_unwatched(store: Store, names: Container[str]) -> None:
+    """Clusters that an earlier run polled and this one does not: nobody knows any more what their groups do."""
+
+    def work(writer: Writer) -> None:
+        known = writer.execute("SELECT name, cluster FROM cluster_rows")
+        watched = {cluster for name, cluster in known if name in names}
+        for name, cluster in known:
+            if name not in names:
+                writer.delete("cluster_rows", name=name)
+                if cluster is not None and cluster not in watched:
+                    _forget(writer, cluster)
+
+    store.write(work)
+
+
+def _forget(writer: Writer, cluster: str) -> None:
+    for table in _OWN:
+        writer.delete(table, cluster=cluster)
 
 
 def known_cluster(store: Store, name: str) -> str | None:
@@ -155,6 +180,7 @@ def _cluster_row(config: ClusterConfig, snapshot: Snapshot) -> Row:
         "brokers": snapshot.brokers,
         "polled_at": moment(snapshot.at),
         "poll_ms": snapshot.poll_ms,
+        "share_groups": snapshot.share_groups,
     }
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import (
+    ConsumerGroupState,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
@@ -146,7 +147,7 @@ class Poller:
         listed = sorted(answer.valid or (), key=lambda listing: listing.group_id)
         return {
             listing.group_id: GroupSeen(listing.group_id, "empty", protocol_of(listing), ())
-            if listing.state is not None and listing.state.name == "EMPTY"
+            if listing.state is ConsumerGroupState.EMPTY
             else None
             for listing in listed
         }

@@ -38,7 +38,7 @@ _RELATIONS = ("lag", "group_health")
 _COMMITS = """
 select sampled_at, consumer_group, topic, partition, committed, lag from commit_samples
 where cluster is not distinct from ? and sampled_at > ?::timestamp and consumer_group is not null
-    and topic is not null and partition is not null
+    and topic is not null and partition is not null and incarnation is null
 order by sampled_at
 """
 _ENDS = """
@@ -60,8 +60,16 @@ group by consumer_group
 _CLUSTERS = """
 select distinct cluster from commit_samples
 where sampled_at > ?::timestamp and cluster not in (select cluster from cluster_rows where cluster is not null)
+    and incarnation is null
 limit ?
 """
+"""Only polls know the incarnation of a topic: what has one was polled."""
+_JUDGED = """
+select distinct cluster from group_health_now
+where cluster not in (select cluster from cluster_rows where cluster is not null)
+limit ?
+"""
+"""By an earlier run."""
 _POLLED = """
 select distinct consumer_group, topic from lag_now
 where ?::varchar is null and cluster in (select cluster from cluster_rows)
@@ -89,7 +97,9 @@ class ReceivedWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._clusters[None] = ReceivedCluster(self._store, None)
+        judged = await asyncio.to_thread(self._store.read, _JUDGED, [MOST_CLUSTERS])
+        for cluster in (None, *(cluster for (cluster,) in judged)):
+            self._clusters[cluster] = ReceivedCluster(self._store, cluster)
         self._task = asyncio.create_task(self._run(), name="received lag")
 
     async def stop(self) -> None:
@@ -216,24 +226,21 @@ class ReceivedCluster:
         polled = set(self._store.read(_POLLED, [self._cluster]))
         self._tracker.hands = self._hands.read(self._cluster)
         said = answer(self._tracker)
-        lag = self._told(said.lag, polled)
-        health = [
-            {**row, "cluster": self._cluster}
-            for row in said.group_health
-            if (row["consumer_group"], row["topic"]) not in polled
-        ]
-        self._replace(Answers(lag, health))
+        self._replace(Answers(self._lag(said.lag, polled), self._not_polled(said.group_health, polled)))
 
-    def _told(self, lag: pa.Table, polled: set[tuple[str, str]]) -> pa.Table:
-        """What is not polled, without what stands in for what the receiver does not tell."""
-        places = list(
-            zip(*(lag[name].to_pylist() for name in ("consumer_group", "topic", "partition")), strict=True)
-        )
-        starts = [self._starts.get(Partition(topic, number)) for _, topic, number in places]
-        told = lag.set_column(
-            lag.column_names.index("log_start"), "log_start", pa.array(starts, pa.int64())
-        ).drop_columns(_NOT_TOLD if self._cluster is not None else ["cluster", *_NOT_TOLD])
-        return told.filter(pa.array([place[:2] not in polled for place in places], pa.bool_()))
+    def _lag(self, lag: pa.Table, polled: set[tuple[str, str]]) -> pa.Table:
+        """Without what stands in for what the receiver does not tell."""
+        topics, numbers = lag["topic"].to_pylist(), lag["partition"].to_pylist()
+        starts = [self._starts.get(Partition(*place)) for place in zip(topics, numbers, strict=True)]
+        place = lag.column_names.index("log_start")
+        told = lag.set_column(place, "log_start", pa.array(starts, pa.int64()))
+        return self._not_polled(told.drop_columns(_NOT_TOLD), polled)
+
+    def _not_polled(self, rows: pa.Table, polled: set[tuple[str, str]]) -> pa.Table:
+        """Under the cluster's name, if it has one."""
+        places = zip(rows["consumer_group"].to_pylist(), rows["topic"].to_pylist(), strict=True)
+        own = rows if self._cluster is not None else rows.drop_columns(["cluster"])
+        return own.filter(pa.array([place not in polled for place in places], pa.bool_()))
 
     def _replace(self, answers: Answers) -> None:
         now = time.time_ns()

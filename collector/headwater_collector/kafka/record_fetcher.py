@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from .cluster_config import ClusterConfig, aiokafka_options
+from .aiokafka_options import aiokafka_options
+from .cluster_config import ClusterConfig
 from .consumer_end import cancelled_from_outside, end
 from .snapshot import Partition
 

@@ -63,5 +63,7 @@ class Snapshot:
     """Groups without members whose committed offsets are those of an earlier poll."""
     retention_seconds: Mapping[str, float] = field(default_factory=dict)
     """Topic -> for how long its configuration keeps messages, of topics that were asked at this poll."""
+    share_groups: tuple[str, ...] | None = None
+    """Their names, at most a thousand; None is unknown."""
     remark: str | None = None
     """What else is to be known of this poll, though nothing failed."""

@@ -9,6 +9,7 @@ from headwater_collector.store import Store
 from .cluster_config import ClusterConfig
 from .cluster_watch import ClusterWatch
 from .dead_letter_reader import DeadLetterReader
+from .poll_writer import forget_unwatched
 from .received import ReceivedWatch
 
 __all__ = ["ClusterConfig", "KafkaWatch"]
@@ -29,6 +30,7 @@ class KafkaWatch:
         dead_letter_patterns: Sequence[str] = (),
         capture: str = "class",
     ) -> None:
+        self._store = store
         self._log_level = _aiokafka_log.level
         self._watches = [ClusterWatch(store, config, poll_seconds) for config in clusters]
         self._received = ReceivedWatch(store, poll_seconds)
@@ -45,6 +47,8 @@ class KafkaWatch:
         # A broker that is away would otherwise fill the log; the state with its reason says it once.
         self._log_level = _aiokafka_log.level
         _aiokafka_log.setLevel(logging.CRITICAL)
+        names = {watch.config.name for watch in self._watches}
+        await asyncio.to_thread(forget_unwatched, self._store, names)
         for watch in self._watches:
             await watch.start()
         for reader in self._readers:

@@ -118,15 +118,15 @@ def _partitions(rows: tuple[lag.PartitionRow, ...]) -> Any:
 
 
 def _clusters(clusters: tuple[lag.ClusterRow, ...]) -> Any:
-    return html.Div(
-        [
-            html.Span(
-                [f"{one.name} ", status(one.state), f" {one.reason}" if one.reason else ""], className="chip"
-            )
-            for one in clusters
-        ],
-        className="chips",
-    )
+    chips: list[Any] = [
+        html.Span(
+            [f"{one.name} ", status(one.state), f" {one.reason}" if one.reason else ""], className="chip"
+        )
+        for one in clusters
+    ]
+    if shared := lag.share_groups_line(clusters):
+        chips.append(html.Span(shared, className="chip"))
+    return html.Div(chips, className="chips")
 
 
 def _why_empty(clusters: tuple[lag.ClusterRow, ...]) -> Any:

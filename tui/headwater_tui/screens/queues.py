@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.widgets import Static
 
@@ -109,7 +110,9 @@ class QueuesView(View):
             for one in clusters
         )
         about = f" on {topic}" if topic else ""
-        self.query_one("#queues-head", Static).update(f"{len(groups):,} groups × topics{about}   {states}")
+        head = f"{len(groups):,} groups × topics{about}   {states}"
+        shared = lag.share_groups_line(clusters)
+        self.query_one("#queues-head", Static).update(Text(f"{head}\n{shared}" if shared else head))
         row = table.current
         if row is not None:
             self.query_one("#evidence", Static).update(

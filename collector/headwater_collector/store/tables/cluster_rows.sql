@@ -7,5 +7,6 @@ create table cluster_rows (
     reason varchar,
     brokers integer,
     polled_at timestamp,
-    poll_ms double
+    poll_ms double,
+    share_groups varchar[]
 );
