@@ -84,7 +84,7 @@ class AlertWatch:
 
     async def stop(self) -> None:
         """Returns when nothing is asked, nobody told any more, and all of it written down."""
-        self._runner.stop()
+        await asyncio.to_thread(self._runner.stop)
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

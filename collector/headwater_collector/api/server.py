@@ -99,7 +99,7 @@ class ApiServer:
     async def stop(self) -> None:
         """Ends the change streams and what still runs, answers whoever waits, closes the door."""
         self._changes.close()
-        self._runner.stop()
+        await asyncio.to_thread(self._runner.stop)
         await self.server.stop()
         await asyncio.to_thread(self._threads.shutdown)
 

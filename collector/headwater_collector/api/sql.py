@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from headwater_collector.store.store import Store
 
 BATCH_ROWS = 2_048
 """DuckDB's own vector size: what is fetched before the limits are looked at again."""
+
+ENDS_WITHIN_SECONDS = 10.0
+"""How long is waited for a question that does not end though it was interrupted."""
 
 
 class Busy(HeadwaterError):
@@ -76,8 +79,9 @@ class Question:
             if not self._wake.wait(seconds):
                 self.ended_by = "time"
             # Again and again: an interrupt that comes between two statements of a cursor is forgotten.
-            while not self._done.wait(0.1):
-                cursor.interrupt()
+            with suppress(DatabaseError):  # the store was closed beneath it
+                while not self._done.wait(0.1):
+                    cursor.interrupt()
 
         watcher = threading.Thread(target=watch, name="sql-limit", daemon=True)
         watcher.start()
@@ -98,6 +102,8 @@ class SqlRunner:
         self._places = threading.BoundedSemaphore(limits.at_once)
         self._guard: SqlGuard | None = None
         self._running: set[Question] = set()
+        self._cursors = 0
+        self._changed = threading.Condition()
         self._stopped = False
 
     def flows_asked(self, statement: str, params: Sequence[object]) -> tuple[str, ...]:
@@ -124,8 +130,6 @@ class SqlRunner:
             raise Busy(f"{self._limits.at_once} questions are running already; ask again in a moment.")
         try:
             self._running.add(question)
-            if self._stopped:
-                raise Busy("The collector is stopping; ask again when it is back.")
             with self._cursor() as cursor:
                 self._checked(cursor, statement)
                 if paths is not None:
@@ -136,18 +140,30 @@ class SqlRunner:
             self._places.release()
 
     def stop(self) -> None:
-        """Ends what runs and answers nothing more."""
-        self._stopped = True
+        """Ends what runs and answers nothing more; nothing reads the store any longer when it returns."""
+        with self._changed:
+            self._stopped = True
         for question in tuple(self._running):
             question.end("stop")
+        with self._changed:
+            self._changed.wait_for(lambda: self._cursors == 0, ENDS_WITHIN_SECONDS)
 
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
-        cursor = self._store.cursor()
+        with self._changed:
+            if self._stopped:
+                raise Busy("The collector is stopping; ask again when it is back.")
+            self._cursors += 1
         try:
-            yield cursor
+            cursor = self._store.cursor()
+            try:
+                yield cursor
+            finally:
+                cursor.close()
         finally:
-            cursor.close()
+            with self._changed:
+                self._cursors -= 1
+                self._changed.notify_all()
 
     def _checked(self, cursor: Cursor, statement: str) -> None:
         if self._guard is None:
