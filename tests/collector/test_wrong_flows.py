@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +16,13 @@ from headwater_analysis.critical_path.asking import path_of
 from headwater_analysis.flow_bounds import HOPS, SENTENCES
 from headwater_analysis.flows import load_flow
 from headwater_analysis.spans import span_facts
-from headwater_collector.receivers.fast.decoder import FastDecoder
 from headwater_collector.receivers.otlp_decode import Kind, RawRequest
 from headwater_collector.records import LogPosition
 from headwater_collector.store import Store, append_spans
 from store_helpers import StoreSource, Told, link, open_store, process, send, span, trace, work
+
+if TYPE_CHECKING:  # imported before its cache is chosen, it would be compiled anew
+    from headwater_collector.receivers.fast.decoder import FastDecoder
 
 HOUR_MS = 3_600_000.0
 HERE = ("orders", 0, 5)
