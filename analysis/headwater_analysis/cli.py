@@ -47,7 +47,7 @@ _HELP = (
             ("queues", "topics and groups: lag, rates, when it is gone", "headwater queues"),
             ("lag", "how far groups are behind, and why", "headwater lag --group payments --partitions"),
             ("blockers", "what groups cannot get over, down to the call", "headwater blockers"),
-            ("rebalances", "who came and went, and what it cost", "headwater rebalances --since 1h"),
+            ("rebalances", "who came and went, and what it cost", "headwater rebalances --last 1h"),
             ("advice", "how many consumers, or why more will not help", "headwater advice --keda"),
             ("ledger", "what became of every message", "headwater ledger --stuck"),
             ("dead-letters", "dead letters by cause", "headwater dead-letters --json"),

@@ -15,7 +15,7 @@ import ledger_shop
 import store_helpers as told
 from store_helpers import open_store
 
-EVER = ("--since", "9999d")
+EVER = ("--last", "9999d")
 TERMINAL = {"COLUMNS": "80"}
 
 

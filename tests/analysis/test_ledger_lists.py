@@ -14,7 +14,7 @@ import store_helpers as told
 import store_stories as stories
 
 KEY = {"headwater.key.hash": "k1"}
-EVER = ("--since", "9999d")
+EVER = ("--last", "9999d")
 
 
 def asked(folder: Path, *words: str) -> Any:

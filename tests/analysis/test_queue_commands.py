@@ -105,8 +105,8 @@ def test_nothing_there_is_said_with_what_to_do_next(command: str, tmp_path: Path
         (("queues", "--group", "nobody"), "No group and topic are named so; there are payments on orders."),
         (("advice", "--topic", "nothing"), "No group and topic are named so; there are payments on orders."),
         (("rebalances", "--group", "nobody"), "No group is named 'nobody'; there are payments."),
-        (("rebalances",), "No rebalance was seen in the last 6h; --since looks further back."),
-        (("rebalances", "--limit", "5", "--since", "1h"), "No rebalance was seen in the last 1h;"),
+        (("rebalances",), "No rebalance was seen in the last 6h; --last looks further back."),
+        (("rebalances", "--limit", "5", "--last", "1h"), "No rebalance was seen in the last 1h;"),
         (("advice", "--keda"), "No ScaledObject: of no group is known what one consumer can do"),
     ],
 )

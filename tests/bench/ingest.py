@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.load import bodies, numbered, over_grpc, over_http, replay  # noqa: E402
+from bench.yardstick import million_loops_ms  # noqa: E402
 from builders import a_request, a_span  # noqa: E402
 from collector_process import CollectorProcess, start_collector  # noqa: E402
 
@@ -86,8 +87,16 @@ def measure(
         collector = start_collector(data, f"--decoder={decoder}", prelude=prelude)
         try:
             _settle(collector, decoder)
+            pace = million_loops_ms()
             found = _measure(collector, door, spans, requests, connections, seed, rate)
-            return {"door": door, "decoder": decoder, "summaries": summaries, **found}
+            paces = (pace, million_loops_ms())
+            return {
+                "door": door,
+                "decoder": decoder,
+                "summaries": summaries,
+                **found,
+                "million_loops_ms": paces,
+            }
         finally:
             if collector.process.poll() is None:
                 collector.kill()

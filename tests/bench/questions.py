@@ -30,6 +30,7 @@ from headwater_collector import records  # noqa: E402
 from headwater_collector.store import Store, append_spans  # noqa: E402
 
 from .question_spans import BEGIN_NS, HOURS, LARGE_FLOW, ROWS, batches, large_flow  # noqa: E402
+from .yardstick import million_loops_ms  # noqa: E402
 
 
 def questions(store: Store) -> dict[str, Callable[[], tuple[str, list[object]]]]:
@@ -164,7 +165,7 @@ def main() -> None:
         began = time.perf_counter()
         store = Store.open(path)
         _print(
-            {"open_seconds": round(time.perf_counter() - began, 2), "million_loops_ms": _million_loops_ms()}
+            {"open_seconds": round(time.perf_counter() - began, 2), "million_loops_ms": million_loops_ms()}
         )
         for found in ask(store, given.times):
             _print({**found, "while": "at rest"})
@@ -172,7 +173,7 @@ def main() -> None:
             _ask_while_storing(store, given.times, given.seed + 1)
         store.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        _print({"peak_megabytes": peak, "million_loops_ms": _million_loops_ms()})
+        _print({"peak_megabytes": peak, "million_loops_ms": million_loops_ms()})
     finally:
         shutil.rmtree(folder)
 
@@ -198,14 +199,6 @@ def _keep_storing(store: Store, ended: threading.Event, seed: int) -> None:
 
 def _append(store: Store, batch: records.SpanBatch, position: records.LogPosition, summaries: bool) -> None:
     store.write(lambda writer: append_spans(writer, batch, position, summaries=summaries))
-
-
-def _million_loops_ms() -> int:
-    """A yardstick of the machine, in CPU milliseconds: other work beside slows both."""
-    began = time.process_time()
-    for _ in range(1_000_000):
-        pass
-    return round((time.process_time() - began) * 1e3)
 
 
 def _print(found: dict[str, object]) -> None:

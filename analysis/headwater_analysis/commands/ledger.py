@@ -24,12 +24,12 @@ LEDGER = Command(
     "sampled or missing, nothing is concluded from what was not seen (passed).",
     (
         "headwater ledger                             # the last 15 minutes",
-        "headwater ledger --topic orders --state skipped --since 1h",
+        "headwater ledger --topic orders --state skipped --last 1h",
         "headwater ledger --stuck                     # waits or works longer than its pathway ever did",
         "headwater ledger --message orders@3:1042     # one message, group by group",
         "headwater ledger limits --topic orders       # what is usual, and what is too long",
         "headwater ledger successors                  # what handling leads to",
-        "headwater ledger ordering --since 1h         # overtaken by a later message with the same key",
+        "headwater ledger ordering --last 1h          # overtaken by a later message with the same key",
         "headwater ledger --json | jq '.counts[] | select(.state == \"skipped\")'",
     ),
     (Positional("what", "limits, successors, ordering or compensations; without it, the ledger", optional=True),),
@@ -38,7 +38,7 @@ LEDGER = Command(
         Option("group", "Only this consumer group.", None),
         Option("state", "List the rows of this state.", None, "choice", (*question.STATES, question.UNKNOWN)),
         Option("stuck", "List what waits or is handled longer than its pathway's learned limit.", False, "flag"),
-        Option("since", "Messages sent within this time, such as 15m, 2h or 7d.", "15m", metavar="DURATION"),
+        Option("last", "Messages sent within this time, such as 15m, 2h or 7d.", "15m", metavar="DURATION"),
         Option("message", "Only this message: topic@partition:offset or topic/partition/offset.", None),
         Option("limit", "How many rows at most.", 20, "whole"),
         COLLECTOR,
@@ -55,7 +55,7 @@ def run(argv: list[str]) -> int:
     if settings.what is not None and settings.what not in LISTS:
         raise UsageError(f"There is no {settings.what!r} to list; there are {', '.join(LISTS)}.")
     where = parse(settings.message) if settings.message else None
-    window = Window.last(settings.since)
+    window = Window.last(settings.last)
     with opened(settings) as source:
         if settings.what is not None:
             LISTS[settings.what](
@@ -66,21 +66,21 @@ def run(argv: list[str]) -> int:
         else:
             _ledger(
                 source, window, settings.topic, settings.group, settings.state, settings.stuck, settings.limit,
-                settings.since, settings.json,
+                settings.last, settings.json,
             )  # fmt: skip
     return 0
 
 
 def _ledger(
     source: Source, window: Window, topic: str | None, group: str | None, state: str | None, stuck: bool, limit: int,
-    since: str, as_json: bool,
+    last: str, as_json: bool,
 ) -> None:  # fmt: skip
     found = question.look(source, window, topic, group, state, stuck, limit)
     if as_json:
         print_json(found)
         return
     if not found.counts:
-        _say_why_empty(source, topic, group, since)
+        _say_why_empty(source, topic, group, last)
         return
     out = console()
     for line in picture(found.counts, min(out.width, 100)):
@@ -91,7 +91,7 @@ def _ledger(
     if not found.total:
         messages = sum(one.messages for one in found.counts)
         said = f"is {state.replace('_', ' ')}" if state else "is stuck" if stuck else "needs a look"
-        out.print(plain(f"None of {fmt.count(messages)} {said}, sent in the last {since}."))
+        out.print(plain(f"None of {fmt.count(messages)} {said}, sent in the last {last}."))
     elif found.total > len(found.rows):
         way = (
             "--limit shows more"
@@ -116,7 +116,7 @@ def _message(source: Source, where: Coordinates, as_json: bool) -> None:
         out.print(line)
 
 
-def _say_why_empty(source: Source, topic: str | None, group: str | None, since: str) -> None:
+def _say_why_empty(source: Source, topic: str | None, group: str | None, last: str) -> None:
     known = question.known(source)
     if known.newest_ns is None:
         empty(
@@ -132,4 +132,4 @@ def _say_why_empty(source: Source, topic: str | None, group: str | None, since: 
         )
     else:
         age = fmt.age(known.newest_ns, time.time_ns())
-        empty(f"No message was sent in the last {since}; the newest was {age}. --since looks further back.")
+        empty(f"No message was sent in the last {last}; the newest was {age}. --last looks further back.")

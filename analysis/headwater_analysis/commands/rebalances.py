@@ -19,12 +19,12 @@ REBALANCES = Command(
     "begins and ends between two of them and changes nothing is not.",
     (
         "headwater rebalances",
-        "headwater rebalances --group payments --since 30m",
+        "headwater rebalances --group payments --last 30m",
         "headwater rebalances --json | jq '.[] | {consumer_group, silent_seconds}'",
     ),
     options=(
         Option("group", "Only this consumer group.", None),
-        Option("since", "Within this time, such as 30m, 6h or 2d.", "6h", metavar="DURATION"),
+        Option("last", "Within this time, such as 30m, 6h or 2d.", "6h", metavar="DURATION"),
         Option("limit", "How many at most.", 20, "whole"),
         COLLECTOR,
         TOKEN,
@@ -37,14 +37,14 @@ REBALANCES = Command(
 def run(argv: list[str]) -> int:
     """The command; gives its exit code."""
     settings = read(REBALANCES, argv)
-    window = Window.last(settings.since)
+    window = Window.last(settings.last)
     with opened(settings) as source:
         found = question.rebalances(source, window, settings.group, settings.limit)
         if settings.json:
             print_json(found)
         elif not found:
             if asked_for(source, settings.group):
-                empty(f"No rebalance was seen in the last {settings.since}; --since looks further back.")
+                empty(f"No rebalance was seen in the last {settings.last}; --last looks further back.")
         else:
             _print(found)
     return 0
