@@ -1,4 +1,4 @@
--- Between which times the parts of flows begin; only of flows that begin at a time or later.
+-- When the first part of each flow begins and the last one ends; only of flows that begin at a time or later.
 create macro flow_extents(since, of_flows) as table
 with stretch as materialized (
     from stretch_of_flows(of_flows)
